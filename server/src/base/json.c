@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
+#include <math.h>
+#include <stdio.h>
+
+struct xr_json xr_json_make(struct xr_buf *buf, enum xr_json_style style) {
+    return (struct xr_json){.buf = buf, .style = style};
+}
+
+static void separate(struct xr_json *j) {
+    if (j->comma)
+        xr_buf_char(j->buf, ',');
+    j->comma = true;
+}
+
+static void open_bracket(struct xr_json *j, char c) {
+    separate(j);
+    xr_buf_char(j->buf, c);
+    j->comma = false;
+}
+
+static void close_bracket(struct xr_json *j, char c) {
+    xr_buf_char(j->buf, c);
+    j->comma = true;
+}
+
+void xr_json_object(struct xr_json *j) {
+    open_bracket(j, '{');
+}
+
+void xr_json_object_end(struct xr_json *j) {
+    close_bracket(j, '}');
+}
+
+void xr_json_array(struct xr_json *j) {
+    open_bracket(j, '[');
+}
+
+void xr_json_array_end(struct xr_json *j) {
+    close_bracket(j, ']');
+}
+
+static void write_unit(struct xr_buf *buf, unsigned unit) {
+    static const char HEX[] = "0123456789abcdef";
+    char out[6] = {'\\', 'u', HEX[unit >> 12 & 15], HEX[unit >> 8 & 15], HEX[unit >> 4 & 15], HEX[unit & 15]};
+    xr_buf_append(buf, out, sizeof out);
+}
+
+static void write_escaped(struct xr_buf *buf, unsigned cp) {
+    static const char SHORT[][2] = {{'\b', 'b'}, {'\t', 't'}, {'\n', 'n'}, {'\f', 'f'},
+                                    {'\r', 'r'}, {'"', '"'},  {'\\', '\\'}};
+    for (size_t i = 0; i < sizeof SHORT / sizeof *SHORT; i++) {
+        if (cp == (unsigned)SHORT[i][0]) {
+            xr_buf_append(buf, (const char[]){'\\', SHORT[i][1]}, 2);
+            return;
+        }
+    }
+    if (cp >= 0x10000) {
+        write_unit(buf, 0xD800 + ((cp - 0x10000) >> 10));
+        write_unit(buf, 0xDC00 + ((cp - 0x10000) & 0x3FF));
+    } else {
+        write_unit(buf, cp);
+    }
+}
+
+/* Length of the sequence that starts with this lead byte of valid UTF-8. */
+static size_t sequence_length(unsigned char lead) {
+    return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
+static unsigned decode(const unsigned char *p, size_t n) {
+    static const unsigned char MASKS[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    unsigned cp = p[0] & MASKS[n];
+    for (size_t i = 1; i < n; i++)
+        cp = cp << 6 | (p[i] & 0x3F);
+    return cp;
+}
+
+static bool ascii_needs_escape(unsigned char c) {
+    return c < 0x20 || c == '"' || c == '\\' || c == 0x7F;
+}
+
+static bool needs_escape(unsigned cp, enum xr_json_style style) {
+    if (cp < 0x80)
+        return ascii_needs_escape((unsigned char)cp);
+    return style == XR_JSON_ASCII || cp == 0x85 || cp == 0x2028 || cp == 0x2029;
+}
+
+void xr_json_str(struct xr_json *j, struct xr_str s) {
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t plain = 0; /* start of the run not yet copied */
+    separate(j);
+    xr_buf_char(j->buf, '"');
+    for (size_t i = 0; i < s.len;) {
+        size_t n = sequence_length(p[i]);
+        if (n > s.len - i)
+            n = s.len - i;
+        unsigned cp = decode(p + i, n);
+        if (needs_escape(cp, j->style)) {
+            xr_buf_append(j->buf, s.ptr + plain, i - plain);
+            write_escaped(j->buf, cp);
+            plain = i + n;
+        }
+        i += n;
+    }
+    xr_buf_append(j->buf, s.ptr + plain, s.len - plain);
+    xr_buf_char(j->buf, '"');
+}
+
+void xr_json_key(struct xr_json *j, struct xr_str key) {
+    xr_json_str(j, key);
+    xr_buf_char(j->buf, ':');
+    j->comma = false;
+}
+
+void xr_json_raw(struct xr_json *j, struct xr_str json) {
+    separate(j);
+    xr_buf_str(j->buf, json);
+}
+
+void xr_json_int(struct xr_json *j, int64_t v) {
+    char out[24];
+    int n = snprintf(out, sizeof out, "%lld", (long long)v);
+    xr_json_raw(j, (struct xr_str){.ptr = out, .len = (size_t)n});
+}
+
+void xr_json_bool(struct xr_json *j, bool v) {
+    xr_json_raw(j, v ? XR_STR("true") : XR_STR("false"));
+}
+
+void xr_json_null(struct xr_json *j) {
+    xr_json_raw(j, XR_STR("null"));
+}
+
+void xr_json_number(struct xr_json *j, double v) {
+    char out[XR_NUMBER_MAX];
+    size_t n = xr_number_format(v, out);
+    xr_json_raw(j, (struct xr_str){.ptr = out, .len = n});
+}
+
+void xr_json_decimal1(struct xr_json *j, double v) {
+    if (!isfinite(v)) {
+        xr_json_null(j);
+        return;
+    }
+    xr_json_number(j, round(v * 10.0) / 10.0);
+}
+
+void xr_json_kv_str(struct xr_json *j, const char *key, struct xr_str s) {
+    xr_json_key(j, xr_str_from(key));
+    xr_json_str(j, s);
+}
+
+void xr_json_kv_strz(struct xr_json *j, const char *key, const char *z) {
+    xr_json_key(j, xr_str_from(key));
+    if (z)
+        xr_json_str(j, xr_str_from(z));
+    else
+        xr_json_null(j);
+}
+
+void xr_json_kv_int(struct xr_json *j, const char *key, int64_t v) {
+    xr_json_key(j, xr_str_from(key));
+    xr_json_int(j, v);
+}
+
+void xr_json_kv_bool(struct xr_json *j, const char *key, bool v) {
+    xr_json_key(j, xr_str_from(key));
+    xr_json_bool(j, v);
+}
+
+void xr_json_kv_null(struct xr_json *j, const char *key) {
+    xr_json_key(j, xr_str_from(key));
+    xr_json_null(j);
+}
+
+void xr_json_kv_raw(struct xr_json *j, const char *key, struct xr_str json) {
+    xr_json_key(j, xr_str_from(key));
+    xr_json_raw(j, json);
+}
+
+static void write_scalar(struct xr_json *j, yyjson_val *value) {
+    switch (yyjson_get_type(value)) {
+    case YYJSON_TYPE_BOOL:
+        xr_json_bool(j, yyjson_get_bool(value));
+        break;
+    case YYJSON_TYPE_STR:
+        xr_json_str(j, xr_json_get_str(value));
+        break;
+    case YYJSON_TYPE_NUM:
+        if (yyjson_is_uint(value)) {
+            char out[24];
+            int n = snprintf(out, sizeof out, "%llu", (unsigned long long)yyjson_get_uint(value));
+            xr_json_raw(j, (struct xr_str){.ptr = out, .len = (size_t)n});
+        } else if (yyjson_is_int(value)) {
+            xr_json_int(j, yyjson_get_sint(value));
+        } else {
+            xr_json_number(j, yyjson_get_real(value));
+        }
+        break;
+    default:
+        xr_json_null(j);
+    }
+}
+
+enum xr_code xr_json_value(struct xr_json *j, yyjson_val *value, int max_depth) {
+    size_t i, n;
+    yyjson_val *key, *item;
+    bool is_object = yyjson_is_obj(value);
+    if (!is_object && !yyjson_is_arr(value)) {
+        write_scalar(j, value);
+        return XR_OK;
+    }
+    if (max_depth <= 0)
+        return XR_TOO_LARGE;
+    if (is_object) {
+        xr_json_object(j);
+        yyjson_obj_foreach(value, i, n, key, item) {
+            xr_json_key(j, xr_json_get_str(key));
+            enum xr_code code = xr_json_value(j, item, max_depth - 1);
+            if (code != XR_OK)
+                return code;
+        }
+        xr_json_object_end(j);
+        return XR_OK;
+    }
+    xr_json_array(j);
+    yyjson_arr_foreach(value, i, n, item) {
+        enum xr_code code = xr_json_value(j, item, max_depth - 1);
+        if (code != XR_OK)
+            return code;
+    }
+    xr_json_array_end(j);
+    return XR_OK;
+}
+
+/* Brackets outside strings. Wrong text may be miscounted; the parser refuses it anyway. */
+static bool nesting_within(struct xr_str text, int max_depth) {
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > max_depth)
+                return false;
+        } else if (c == ']' || c == '}') {
+            depth--;
+        }
+    }
+    return true;
+}
+
+enum xr_code xr_json_parse(struct xr_str text, int max_depth, yyjson_doc **ret_doc, struct xr_err *err) {
+    if (!nesting_within(text, max_depth))
+        return xr_fail(err, XR_TOO_LARGE, NULL, "JSON is nested deeper than %d levels", max_depth);
+    yyjson_read_err why;
+    /* Without YYJSON_READ_INSITU the text is only read; the parameter is not const for the other mode's sake. */
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, YYJSON_READ_NOFLAG, NULL, &why);
+    if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    if (!doc)
+        return xr_fail(err, XR_INVALID, NULL, "not valid JSON: %s at byte %zu", why.msg, why.pos);
+    *ret_doc = doc;
+    return XR_OK;
+}
+
+yyjson_val *xr_json_member(yyjson_val *object, struct xr_str key) {
+    size_t i, n;
+    yyjson_val *name, *value, *found = NULL;
+    yyjson_obj_foreach(object, i, n, name, value) {
+        if (xr_str_eq(xr_json_get_str(name), key))
+            found = value;
+    }
+    return found;
+}

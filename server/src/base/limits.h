@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/* base/limits.h - every bound of the server, by name. A buffer, queue or recursion without a line here is a defect. */
+#pragma once
+#include <stdint.h>
+
+#define XR_KIB(n) ((size_t)(n) * 1024)
+#define XR_MIB(n) ((size_t)(n) * 1024 * 1024)
+
+/* HTTP: bodies, connections, memory. */
+#define XR_BODY_CONVERSATION_MAX XR_MIB(512)
+#define XR_BODY_RECORDING_MAX XR_MIB(512)
+#define XR_BODY_REPLAY_MAX XR_KIB(64)
+#define XR_BODY_COMPARE_MAX XR_KIB(16)
+#define XR_SPEC_MAX XR_KIB(256) /* the multipart part `spec`, UTF-8 bytes */
+#define XR_TURN_FILE_MAX XR_MIB(50) /* one recorded turn */
+#define XR_MULTIPART_HEADER_MAX XR_KIB(8) /* headers of one part */
+#define XR_DRAIN_MAX XR_MIB(600) /* of a refused body, read and dropped so that the client sees the answer */
+#define XR_CONNECTIONS_MAX 4096u
+#define XR_CONNECTION_MEMORY XR_KIB(64) /* request line, headers, read buffer of one connection */
+#define XR_REQUEST_ARENA_MAX XR_MIB(16)
+#define XR_RESPONSE_MAX XR_MIB(64)
+#define XR_URL_QUERY_MAX XR_KIB(4)
+#define XR_IDLE_TIMEOUT_S 60 /* keep-alive without a request, or headers that do not end */
+#define XR_BODY_STALL_S 20 /* a body without a byte for so long is 408 */
+#define XR_BODY_MIN_RATE 1024 /* bytes a second, averaged, after XR_BODY_GRACE_S */
+#define XR_BODY_GRACE_S 60
+#define XR_SSE_HEARTBEAT_S 15
+#define XR_SSE_QUEUE_MAX 1024 /* undelivered events of one subscriber; more and it is dropped */
+#define XR_SUBSCRIBERS_MAX 2000
+#define XR_LIST_LIMIT_MAX 500
+#define XR_LIST_LIMIT_DEFAULT 100
+#define XR_LIST_CACHE_ENTRIES 16
+#define XR_LIST_CACHE_BODY_MAX XR_MIB(1)
+#define XR_ISSUES_MAX 50 /* problems reported of one body */
+#define XR_COMPARE_MIN 2
+#define XR_COMPARE_MAX 8
+
+/* A conversation. */
+#define XR_JSON_DEPTH_MAX 64
+#define XR_NAME_MAX 256
+#define XR_TURNS_MAX 1024
+#define XR_JUDGES_MAX 8
+#define XR_ASSERTIONS_MAX 32
+#define XR_TURN_TEXT_MAX 65536
+#define XR_TURN_KEY_MAX 128
+#define XR_UPLOAD_KEY_MAX 128
+#define XR_VOICE_ID_MAX 1024
+#define XR_ASSERTION_TEXT_MAX 2048
+#define XR_TOOL_NAME_MAX 256
+#define XR_REGEX_FLAGS_MAX 8
+#define XR_REFERENCE_MAX 8192
+#define XR_RUBRIC_MAX 2048
+#define XR_PASS_SCORE_DEFAULT 70
+
+/* Audio. */
+#define XR_RATE 48000
+#define XR_WAV_CHUNKS_MAX 4096 /* chunks walked before a WAV is given up */
+#define XR_SEGMENTS_MAX 100000 /* per channel */
+#define XR_AUDIO_WINDOW_FRAMES 65536 /* frames read at once */
+#define XR_LEVEL_BUCKET_MIN_MS 10
+#define XR_LEVEL_BUCKET_MAX_MS 1000
+
+/* Spans. */
+#define XR_REPLAY_SPANS_MAX 5000
+
+/* Regular expressions. */
+#define XR_REGEX_TIME_MS 80
+#define XR_REGEX_MEMORY XR_MIB(16)
+#define XR_REGEX_STACK XR_KIB(256)
+
+/* Providers. */
+#define XR_TTS_WAV_MAX XR_MIB(64)
+#define XR_PROVIDER_ERROR_MAX 512
+#define XR_TASKS_MAX 8192 /* queued tasks of one pool */
+
+/* Store and queue. */
+#define XR_WRITES_MAX 8192 /* writes waiting for the writer */
+#define XR_WRITE_GROUP_MAX 512 /* writes in one commit */
+#define XR_BUSY_TIMEOUT_MS 2000 /* another process holds the database */
+#define XR_WAL_CHECKPOINT_PAGES 4000
+#define XR_DISK_RESERVE XR_MIB(64) /* below it uploads are 507 and /readyz says so */
+#define XR_JOB_ATTEMPTS 3
+#define XR_JOB_BACKOFF_MS 500 /* doubled each attempt, plus up to half of it at random */
+#define XR_JOB_LEASE_MARGIN_S 30 /* lease = stage time-out + this */
+#define XR_LAST_ERROR_MAX 1024
+#define XR_LOG_LINE_MAX XR_KIB(4)

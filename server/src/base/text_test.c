@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/test.h"
+#include "base/text.h"
+
+static void lower(struct xr_arena *arena, const char *text, const char *want) {
+    struct xr_str got;
+    assert_int_equal(xr_text_lower(arena, xr_str_from(text), &got, NULL), XR_OK);
+    assert_int_equal(got.len, strlen(want));
+    assert_memory_equal(got.ptr, want, got.len);
+}
+
+static void lower_case_is_javascripts(void **state) {
+    (void)state;
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(1 << 20);
+    lower(arena, "HeLLo", "hello");
+    lower(arena, "ÄÖÜ ÉÑ", "äöü éñ");
+    lower(arena, "İ", "i̇");
+    lower(arena, "ΟΔΟΣ", "οδος");
+    lower(arena, "ΟΔΟΣ ΣΑ", "οδος σα");
+    lower(arena, "Σ", "σ");
+    lower(arena, "ẞ", "ß");
+    lower(arena, "Ⱥ", "ⱥ");
+    lower(arena, "", "");
+    struct xr_str got;
+    assert_int_equal(xr_text_lower(arena, XR_STR("\xff"), &got, NULL), XR_INVALID);
+}
+
+static void trim_takes_unicode_white_space(void **state) {
+    (void)state;
+    struct xr_str got = xr_text_trim(XR_STR(" \t\xC2\xA0\xE3\x80\x80\xEF\xBB\xBFx y\xE2\x80\xA8\n"));
+    assert_true(xr_str_eq(got, XR_STR("x y")));
+    assert_int_equal(xr_text_trim(XR_STR("  ")).len, 0);
+    assert_int_equal(xr_text_trim(XR_STR("")).len, 0);
+    assert_true(xr_str_eq(xr_text_trim(XR_STR("\xC2\x85x")), XR_STR("\xC2\x85x")));
+}
+
+static void utf16_length_counts_code_units(void **state) {
+    (void)state;
+    assert_int_equal(xr_utf16_length(XR_STR("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80")), 5);
+}
+
+static void utf16_order_puts_astral_before_private_use(void **state) {
+    (void)state;
+    assert_true(xr_utf16_compare(XR_STR("\xF0\x90\x80\x80"), XR_STR("\xEE\x80\x80")) < 0);
+    assert_true(xr_utf16_compare(XR_STR("a"), XR_STR("b")) < 0);
+    assert_true(xr_utf16_compare(XR_STR("a"), XR_STR("ab")) < 0);
+    assert_true(xr_utf16_compare(XR_STR("\xED\x9F\xBF"), XR_STR("\xF0\x90\x80\x80")) < 0);
+    assert_int_equal(xr_utf16_compare(XR_STR("ab"), XR_STR("ab")), 0);
+}
+
+static void ill_formed_utf8_is_seen_and_repaired(void **state) {
+    (void)state;
+    static const char *const BAD[] = {"\xff", "\xC0\x80", "\xED\xA0\x80", "\xF5\x80\x80\x80", "a\xE2\x82", "\x80"};
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(1 << 20);
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        struct xr_str got;
+        assert_false(xr_utf8_valid(xr_str_from(BAD[i])));
+        assert_int_equal(xr_utf8_repair(arena, xr_str_from(BAD[i]), &got, NULL), XR_OK);
+        assert_true(xr_utf8_valid(got));
+    }
+    assert_true(xr_utf8_valid(XR_STR("a\0\xF4\x8F\xBF\xBF")));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lower_case_is_javascripts),
+        cmocka_unit_test(trim_takes_unicode_white_space),
+        cmocka_unit_test(utf16_length_counts_code_units),
+        cmocka_unit_test(utf16_order_puts_astral_before_private_use),
+        cmocka_unit_test(ill_formed_utf8_is_seen_and_repaired),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
