@@ -179,6 +179,20 @@ void xr_json_kv_raw(struct xr_json *j, const char *key, struct xr_str json) {
     xr_json_raw(j, json);
 }
 
+void xr_json_kv_opt_int(struct xr_json *j, const char *key, int64_t v) {
+    if (v < 0)
+        xr_json_kv_null(j, key);
+    else
+        xr_json_kv_int(j, key, v);
+}
+
+void xr_json_kv_opt_str(struct xr_json *j, const char *key, struct xr_str s) {
+    if (s.ptr)
+        xr_json_kv_str(j, key, s);
+    else
+        xr_json_kv_null(j, key);
+}
+
 static void write_scalar(struct xr_json *j, yyjson_val *value) {
     switch (yyjson_get_type(value)) {
     case YYJSON_TYPE_BOOL:

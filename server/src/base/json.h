@@ -45,6 +45,9 @@ void xr_json_kv_int(struct xr_json *j, const char *key, int64_t v);
 void xr_json_kv_bool(struct xr_json *j, const char *key, bool v);
 void xr_json_kv_null(struct xr_json *j, const char *key);
 void xr_json_kv_raw(struct xr_json *j, const char *key, struct xr_str json);
+/* "Not known" is null: a negative number, a string whose ptr is NULL. */
+void xr_json_kv_opt_int(struct xr_json *j, const char *key, int64_t v);
+void xr_json_kv_opt_str(struct xr_json *j, const char *key, struct xr_str s);
 
 /* ECMAScript Number::toString of a finite v into out; returns the length. */
 enum { XR_NUMBER_MAX = 32 };

@@ -27,6 +27,19 @@ static void writer_places_commas(void **state) {
     assert_written(&buf, "{\"a\":-1,\"b\":[true,null,{}],\"c\":null}");
 }
 
+static void unknown_values_are_null(void **state) {
+    (void)state;
+    struct xr_buf buf = xr_buf_make(1000);
+    struct xr_json j = xr_json_make(&buf, XR_JSON_RESPONSE);
+    xr_json_object(&j);
+    xr_json_kv_opt_int(&j, "a", -1);
+    xr_json_kv_opt_int(&j, "b", 0);
+    xr_json_kv_opt_str(&j, "c", (struct xr_str){0});
+    xr_json_kv_opt_str(&j, "d", XR_STR(""));
+    xr_json_object_end(&j);
+    assert_written(&buf, "{\"a\":null,\"b\":0,\"c\":null,\"d\":\"\"}");
+}
+
 static void line_breaking_characters_are_escaped_in_responses(void **state) {
     (void)state;
     struct xr_buf buf = xr_buf_make(1000);
@@ -146,6 +159,7 @@ static void the_last_of_duplicate_keys_wins(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writer_places_commas),
+        cmocka_unit_test(unknown_values_are_null),
         cmocka_unit_test(line_breaking_characters_are_escaped_in_responses),
         cmocka_unit_test(ascii_style_escapes_all_else),
         cmocka_unit_test(numbers_print_as_ecmascript_does),

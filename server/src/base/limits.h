@@ -25,6 +25,7 @@
 #define XR_BODY_MIN_RATE 1024 /* bytes a second, averaged, after XR_BODY_GRACE_S */
 #define XR_BODY_GRACE_S 60
 #define XR_SSE_HEARTBEAT_S 15
+#define XR_EVENT_MAX (XR_RESPONSE_MAX + XR_KIB(1)) /* one event: a result and its frame */
 #define XR_SSE_QUEUE_MAX 1024 /* undelivered events of one subscriber; more and it is dropped */
 #define XR_SUBSCRIBERS_MAX 2000
 #define XR_LIST_LIMIT_MAX 500
