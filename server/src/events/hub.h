@@ -29,7 +29,7 @@ void xr_hub_free(struct xr_hub *hub); /* no subscriber may be left */
 XR_DEFINE_FREEP(struct xr_hub, xr_hub_free)
 
 /* wake(ctx) is called, from the publisher's thread and under no lock but the subscriber's own, when next() has
- * something after it had nothing. XR_OVERLOADED beyond XR_SUBSCRIBERS_MAX. */
+ * something after it had nothing. It may not call the hub. XR_OVERLOADED beyond XR_SUBSCRIBERS_MAX. */
 XR_MUST_USE enum xr_code xr_hub_subscribe(struct xr_hub *hub, const struct xr_uuid *topic, void (*wake)(void *ctx),
                                           void *ctx, struct xr_subscriber **ret_subscriber, struct xr_err *err);
 /* After it returns, wake is not running and will not be called. */
