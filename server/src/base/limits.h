@@ -32,6 +32,7 @@
 #define XR_LIST_LIMIT_DEFAULT 100
 #define XR_LIST_CACHE_ENTRIES 16
 #define XR_LIST_CACHE_BODY_MAX XR_MIB(1)
+#define XR_LIST_CACHE_KEY_MAX 512 /* longer ones are not cached */
 #define XR_ISSUES_MAX 50 /* problems reported of one body */
 #define XR_COMPARE_MIN 2
 #define XR_COMPARE_MAX 8

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct xr_request;
+struct xr_shared;
 
 /* How a route takes its body. MEMORY: xr_request_body has it. FILE: streamed to a temporary file. MULTIPART: form-data;
  * parts without a file name go to memory (at most the route's part cap), files are streamed to temporary files, hashed
@@ -36,6 +37,8 @@ struct xr_route {
 extern const struct xr_route XR_ROUTES[];
 
 const struct xr_http_deps *xr_request_deps(const struct xr_request *req);
+/* What handlers share between requests (http/shared.h). */
+struct xr_shared *xr_request_shared(const struct xr_request *req);
 const struct xr_route *xr_request_route(const struct xr_request *req);
 /* Freed when the request completes. Zeroed allocations; NULL over XR_REQUEST_ARENA_MAX. */
 struct xr_arena *xr_request_arena(struct xr_request *req);
