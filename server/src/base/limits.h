@@ -84,5 +84,6 @@
 #define XR_JOB_ATTEMPTS 3
 #define XR_JOB_BACKOFF_MS 500 /* doubled each attempt, plus up to half of it at random */
 #define XR_JOB_LEASE_MARGIN_S 30 /* lease = stage time-out + this */
+#define XR_SWEEP_NAMES_MAX 262144 /* names held at once by the sweep of files at start */
 #define XR_LAST_ERROR_MAX 1024
 #define XR_LOG_LINE_MAX XR_KIB(4)

@@ -28,8 +28,8 @@ XR_MUST_USE enum xr_code xr_files_temp(struct xr_files *files, int *ret_fd, char
                                        struct xr_err *err);
 void xr_files_discard(const char *temp_path); /* unlink; "" and a missing file are fine */
 
-/* fsync, rename over the final name, fsync the folders. On failure the temporary file is still there. XR_STORAGE_FULL,
- * XR_IO. */
+/* fsync, rename over the final name, fsync the folders. On failure the temporary file is still there (unless it was the
+ * last fsync that failed: then it has its final name). XR_STORAGE_FULL, XR_IO. */
 XR_MUST_USE enum xr_code xr_files_keep_recording(struct xr_files *files, int fd, const char *temp_path,
                                                  const struct xr_uuid *replay, struct xr_err *err);
 XR_MUST_USE enum xr_code xr_files_keep_turn(struct xr_files *files, int fd, const char *temp_path,
