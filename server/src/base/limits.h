@@ -53,6 +53,11 @@
 #define XR_REFERENCE_MAX 8192
 #define XR_RUBRIC_MAX 2048
 #define XR_PASS_SCORE_DEFAULT 70
+#define XR_PASS_SCORE_MAX 100
+#define XR_MAX_MS_MAX INT64_C(9007199254740991) /* the largest integer that every client's double holds */
+#define XR_SPEC_DEPTH_MAX (XR_JSON_DEPTH_MAX + 8) /* the spec around an `args` object is 5 levels */
+/* ASCII escapes make at most 6 bytes of one (U+007F), the longest numbers 22 of 5, defaults and hashes less. */
+#define XR_CANONICAL_MAX (8 * XR_SPEC_MAX)
 
 /* Audio. */
 #define XR_RATE 48000
