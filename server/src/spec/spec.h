@@ -21,7 +21,8 @@ struct xr_issues {
     size_t count; /* kept */
     size_t total;
 };
-/* expected and received may be NULL (left out of the JSON). */
+/* Copies its texts. expected and received may be NULL (left out of the JSON). An issue that the arena has no room for
+ * is counted in total but not kept. */
 void xr_issues_add(struct xr_issues *issues, const char *path, const char *message, const char *expected,
                    const char *received);
 /* "object", "array", "string", "integer", "number", "boolean", "null" or "nothing" (NULL): an issue's `received`. */
@@ -75,7 +76,8 @@ struct xr_judge_spec { /* kind text_match */
     int64_t pass_score;
 };
 
-/* A parsed conversation: lives in the arena it was parsed into, plus one yyjson document that xr_spec_free frees. */
+/* A parsed conversation: lives in the arena it was parsed into (strings too), plus one yyjson document that
+ * xr_spec_free frees and that only `args` point into. */
 struct xr_spec {
     struct xr_str name; /* empty when read from a canonical spec */
     bool live;
@@ -88,7 +90,8 @@ struct xr_spec {
 };
 
 /* Parses and validates a request's `spec`. All problems are added to issues; XR_INVALID if there is one (or text is
- * not JSON, path ""). Paths are "turns[0].assertions[1].text"; the spec itself is "". Unknown keys are dropped. */
+ * not JSON, path ""). Paths are "turns[0].assertions[1].text"; the spec itself is "". Unknown keys are dropped.
+ * XR_TOO_LARGE, without an issue, when text is longer than XR_SPEC_MAX. */
 XR_MUST_USE enum xr_code xr_spec_parse(struct xr_str text, struct xr_arena *arena, struct xr_issues *issues,
                                        struct xr_spec *ret_spec, struct xr_err *err);
 /* Parses what xr_spec_canonical wrote (from the store). XR_CORRUPT if it is not that. */
@@ -97,7 +100,7 @@ XR_MUST_USE enum xr_code xr_spec_parse_canonical(struct xr_str text, struct xr_a
 void xr_spec_free(struct xr_spec *spec); /* the document; the rest is the arena's. Zeroed spec is fine. */
 
 /* The canonical text (ASCII, keys sorted by UTF-16 code unit, defaults materialised), allocated in the arena. Every
- * turn with audio must have its sha256. */
+ * turn with audio must have its sha256 and a live spec its live_salt: XR_INTERNAL, with the path, if not. */
 XR_MUST_USE enum xr_code xr_spec_canonical(const struct xr_spec *spec, struct xr_arena *arena, struct xr_str *ret_text,
                                            struct xr_err *err);
 /* sha256 of the canonical text. */
