@@ -85,6 +85,11 @@
 #define XR_WRITE_GROUP_MAX 512 /* writes in one commit */
 #define XR_BUSY_TIMEOUT_MS 2000 /* another process holds the database */
 #define XR_WAL_CHECKPOINT_PAGES 4000
+#define XR_WAL_PAGES_MAX 32000 /* a busy writer checkpoints too, once the log is this long */
+#define XR_STATEMENTS_MAX 128 /* prepared statements of one connection */
+#define XR_STORE_PROBE_MS 1000 /* after a failed commit: how soon an idle writer tries again by itself */
+#define XR_WRITER_CACHE_KIB 4096 /* page cache of each file's write connection */
+#define XR_READER_CACHE_KIB 1024 /* page cache of one reader */
 #define XR_DISK_RESERVE XR_MIB(64) /* below it uploads are 507 and /readyz says so */
 #define XR_JOB_ATTEMPTS 3
 #define XR_JOB_BACKOFF_MS 500 /* doubled each attempt, plus up to half of it at random */
