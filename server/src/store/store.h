@@ -2,12 +2,12 @@
 /* store/store.h - durable rows: opening, the single writer, readers. The operations themselves are in
  * store/conversations.h, store/replays.h and store/results.h; jobs are in queue/queue.h.
  *
- * One writer thread owns the only write connection: xray.db with queue.db attached as `queue`. It takes writes from a
- * bounded FIFO, applies each inside a savepoint, and commits many with one fsync. Nobody else writes. Readers are
- * connections of their own, one a thread.
+ * One writer thread owns the only write connections, one a file. It takes writes from a bounded FIFO, applies each
+ * inside a savepoint, and commits many with one fsync. Nobody else writes. Readers are connections of their own, one a
+ * thread.
  *
  * xray.db is WAL with synchronous=FULL. queue.db is WAL with synchronous=NORMAL: what a power cut can take from it is
- * put back by reconciliation at start (docs/adr). */
+ * put back by reconciliation at start (docs/adr). Two files cannot commit together: xray.db goes first. */
 #pragma once
 #include "base/arena.h"
 #include "base/clock.h"
@@ -46,6 +46,9 @@ struct xr_write {
 XR_MUST_USE enum xr_code xr_store_submit(struct xr_store *store, struct xr_write *chain, struct xr_err *err);
 /* Commits so far: changes whenever anything a reader can see may have changed. Any thread. */
 uint64_t xr_store_version(const struct xr_store *store);
+/* How many committed writes have lost their part in queue.db (its commit failed after that of xray.db): when it has
+ * grown, reconcile as at start. Any thread. */
+uint64_t xr_store_queue_losses(const struct xr_store *store);
 /* XR_OK when the writer is alive and its last commit did not fail (for /readyz). */
 XR_MUST_USE enum xr_code xr_store_health(const struct xr_store *store, struct xr_err *err);
 
