@@ -158,7 +158,7 @@ static void the_longest_canonical_text_fits(void **state) {
     assert_grows_to(&buf, 6 * (XR_SPEC_MAX - 200));
     /* Short numbers become 22 bytes of 5. */
     repeated(&buf, ARGS_HEAD "{\"a\":[1", ",1e20", 50000, "]}}]}]}");
-    assert_grows_to(&buf, 22 * 50000);
+    assert_grows_to(&buf, (size_t)22 * 50000);
     xr_buf_clear(&buf);
 }
 

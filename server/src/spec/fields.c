@@ -49,7 +49,7 @@ static void describe(const struct xr_field *field, char out[DESCRIPTION_MAX]) {
         snprintf(out, DESCRIPTION_MAX, "boolean");
         break;
     case XR_FIELD_SHA256:
-        snprintf(out, DESCRIPTION_MAX, "%d hexadecimal digits", (int)XR_SHA256_HEX);
+        snprintf(out, DESCRIPTION_MAX, "%d hexadecimal digits", XR_SHA256_HEX);
         break;
     case XR_FIELD_UUID:
         snprintf(out, DESCRIPTION_MAX, "UUID");
@@ -77,9 +77,8 @@ static bool out_of_memory(const struct member *m) {
 }
 
 static bool in_alphabet(struct xr_str s, const char *alphabet) {
-    size_t n = strlen(alphabet);
     for (size_t i = 0; i < s.len; i++) {
-        if (!memchr(alphabet, s.ptr[i], n))
+        if (s.ptr[i] == '\0' || !strchr(alphabet, s.ptr[i]))
             return false;
     }
     return true;
@@ -174,7 +173,7 @@ static bool read_args(const struct member *m) {
         xr_issues_add(m->reader->issues, path, "is nested too deeply", expected, NULL);
         return false;
     }
-    memcpy(m->to + m->field->offset, &m->value, sizeof m->value);
+    memcpy(m->to + m->field->offset, &m->value, sizeof(yyjson_val *));
     return true;
 }
 

@@ -31,13 +31,13 @@ struct xr_record;
 struct xr_field {
     const char *name;
     enum xr_field_type type;
+    bool optional;
+    bool omit_false; /* a bool that is written only when true */
     size_t offset; /* of the value in the struct */
     size_t present; /* of a bool that says whether the member was there; 0: none, an absent one has its default */
     size_t count; /* of a list's size_t */
     int64_t min, max;
     int64_t fallback; /* what an absent bool or int is; absent strings and lists are empty */
-    bool optional;
-    bool omit_false; /* a bool that is written only when true */
     unsigned forms; /* XR_FORM_*; 0: both */
     unsigned kinds; /* bits of the kinds it applies to; 0: all */
     const char *const *names; /* of a choice; a NULL name is no choice */

@@ -77,7 +77,7 @@ static enum xr_code write_uuid(const struct member *m) {
 
 static enum xr_code write_args(const struct member *m) {
     yyjson_val *args;
-    memcpy(&args, m->from + m->field->offset, sizeof args);
+    memcpy(&args, m->from + m->field->offset, sizeof(yyjson_val *));
     enum xr_code code = xr_canonical_value(&m->writer->json, m->writer->scratch, args, XR_JSON_DEPTH_MAX);
     if (code == XR_NO_MEMORY)
         return fail(m, code, "out of memory");

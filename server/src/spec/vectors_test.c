@@ -10,7 +10,10 @@ static struct xr_str read_vectors(struct xr_buf *buf) {
     assert_non_null(root);
     snprintf(path, sizeof path, "%s/server/src/spec/testdata/conversation-hash.json", root);
     FILE *file = fopen(path, "rb");
-    assert_non_null(file);
+    if (!file) {
+        fail_msg("%s cannot be read", path);
+        return (struct xr_str){0};
+    }
     char *to = xr_buf_reserve(buf, VECTORS_MAX);
     assert_non_null(to);
     buf->len = fread(to, 1, VECTORS_MAX, file);
@@ -21,7 +24,7 @@ static struct xr_str read_vectors(struct xr_buf *buf) {
 
 static unsigned base64_value(char c) {
     static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = memchr(DIGITS, c, 64);
+    const char *at = c ? strchr(DIGITS, c) : NULL;
     assert_non_null(at);
     return (unsigned)(at - DIGITS);
 }
