@@ -8,6 +8,7 @@
 #pragma once
 #include "audio/wav.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
