@@ -10,6 +10,7 @@
 #define XR_BODY_CONVERSATION_MAX XR_MIB(512)
 #define XR_BODY_RECORDING_MAX XR_MIB(512)
 #define XR_BODY_REPLAY_MAX XR_KIB(64)
+#define XR_RUN_CONFIG_MAX (8 * XR_BODY_REPLAY_MAX) /* written again: 1e20 has 21 digits, U+0085 six letters */
 #define XR_BODY_COMPARE_MAX XR_KIB(16)
 #define XR_SPEC_MAX XR_KIB(256) /* the multipart part `spec`, UTF-8 bytes */
 #define XR_TURN_FILE_MAX XR_MIB(50) /* one recorded turn */
@@ -19,6 +20,7 @@
 #define XR_CONNECTION_MEMORY XR_KIB(64) /* request line, headers, read buffer of one connection */
 #define XR_REQUEST_ARENA_MAX XR_MIB(16)
 #define XR_RESPONSE_MAX XR_MIB(64)
+#define XR_DETAIL_ARENA_MAX XR_MIB(32) /* the rows of one array of a detail */
 #define XR_URL_QUERY_MAX XR_KIB(4)
 #define XR_IDLE_TIMEOUT_S 60 /* keep-alive without a request, or headers that do not end */
 #define XR_BODY_STALL_S 20 /* a body without a byte for so long is 408 */
@@ -66,6 +68,7 @@
 #define XR_AUDIO_WINDOW_FRAMES 65536 /* frames read at once */
 #define XR_LEVEL_BUCKET_MIN_MS 10
 #define XR_LEVEL_BUCKET_MAX_MS 1000
+#define XR_LEVEL_BUCKET_DEFAULT_MS 100
 
 /* Spans. */
 #define XR_REPLAY_SPANS_MAX 5000
