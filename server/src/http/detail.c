@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/detail.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "http/encode.h"
+#include "jobs/result_json.h"
+#include "store/results.h"
+
+struct detail {
+    struct xr_store_reader *reader;
+    const struct xr_replay *replay;
+    struct xr_arena *arena; /* of the section that is being written */
+    struct xr_json *j;
+};
+
+/* A section reads its rows and writes them; detail_section puts the brackets around them. */
+#define DEFINE_SECTION(name, row_type, get, encode)                                                                    \
+    static enum xr_code name(struct detail *d, struct xr_err *err) {                                                   \
+        row_type *rows = NULL;                                                                                         \
+        size_t count = 0;                                                                                              \
+        enum xr_code code = get(d->reader, d->replay->id, d->arena, &rows, &count, err);                               \
+        for (size_t i = 0; code == XR_OK && i < count; i++)                                                            \
+            encode;                                                                                                    \
+        return code;                                                                                                   \
+    }
+
+DEFINE_SECTION(write_turns, struct xr_turn, xr_store_turns_get, xr_detail_turn_encode(d->j, &rows[i]))
+DEFINE_SECTION(write_segments, struct xr_segment_row, xr_store_segments_get, xr_segment_encode(d->j, &rows[i]))
+DEFINE_SECTION(write_transcripts, struct xr_transcript_row, xr_store_transcripts_get,
+               xr_transcript_encode(d->j, &rows[i]))
+DEFINE_SECTION(write_metrics, struct xr_turn_metric, xr_store_metrics_get, xr_turn_metric_encode(d->j, &rows[i]))
+DEFINE_SECTION(write_tool_calls, struct xr_tool_call_row, xr_store_tool_calls_get,
+               xr_tool_call_encode(d->j, &rows[i], d->replay->recording_started_ns))
+DEFINE_SECTION(write_model_usage, struct xr_model_usage_row, xr_store_model_usage_get,
+               xr_model_usage_encode(d->j, &rows[i], d->replay->recording_started_ns))
+
+static bool write_span(const struct xr_span_row *row, void *ctx) {
+    struct detail *d = ctx;
+    xr_span_encode(d->j, row, d->replay->recording_started_ns);
+    return !d->j->buf->failed;
+}
+
+static enum xr_code write_spans(struct detail *d, struct xr_err *err) {
+    return xr_store_spans_each(d->reader, d->replay->id, write_span, d, err);
+}
+
+/* Usage is not recorded yet: no stage has rows. */
+static enum xr_code write_usage(struct detail *d, struct xr_err *err) {
+    (void)d;
+    (void)err;
+    return XR_OK;
+}
+
+static const struct section {
+    const char *key;
+    enum xr_code (*write)(struct detail *d, struct xr_err *err);
+} SECTIONS[] = {
+    {"turns", write_turns},          {"speech_segments", write_segments}, {"transcripts", write_transcripts},
+    {"turn_metrics", write_metrics}, {"tool_calls", write_tool_calls},    {"model_usage", write_model_usage},
+    {"spans", write_spans},          {"evaluation_usage", write_usage},
+};
+
+static enum xr_code write_section(struct detail *d, const struct section *section, struct xr_err *err) {
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_DETAIL_ARENA_MAX);
+    if (!arena)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    d->arena = arena;
+    xr_json_key(d->j, xr_str_from(section->key));
+    xr_json_array(d->j);
+    enum xr_code code = section->write(d, err);
+    xr_json_array_end(d->j);
+    return code;
+}
+
+static enum xr_code write_levels(struct detail *d, struct xr_err *err) {
+    struct xr_vad_levels levels[XR_CHANNEL_COUNT];
+    enum xr_code code = xr_store_levels_get(d->reader, d->replay->id, levels, err);
+    if (code != XR_OK && code != XR_NOT_FOUND)
+        return code;
+    xr_json_key(d->j, XR_STR("audio_levels"));
+    if (code == XR_OK)
+        xr_audio_levels_encode(d->j, levels);
+    else
+        xr_json_null(d->j);
+    return XR_OK;
+}
+
+enum xr_code xr_detail_write(struct xr_store_reader *reader, const struct xr_uuid *id, struct xr_json *j,
+                             struct xr_err *err) {
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_DETAIL_ARENA_MAX);
+    if (!arena)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    struct xr_replay replay;
+    enum xr_code code = xr_store_replay_get(reader, id, arena, &replay, err);
+    if (code != XR_OK)
+        return code;
+    struct detail d = {.reader = reader, .replay = &replay, .j = j};
+    xr_json_object(j);
+    xr_detail_head_encode(j, &replay);
+    for (size_t i = 0; code == XR_OK && i < sizeof SECTIONS / sizeof *SECTIONS; i++)
+        code = write_section(&d, &SECTIONS[i], err);
+    if (code == XR_OK)
+        code = write_levels(&d, err);
+    xr_json_object_end(j);
+    return code;
+}
+
+enum xr_code xr_result_write(struct xr_store_reader *reader, const struct xr_replay *replay, struct xr_json *j,
+                             struct xr_err *err) {
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_DETAIL_ARENA_MAX);
+    if (!arena)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    if (replay->state != XR_COMPLETED)
+        return xr_fail(err, XR_NOT_FOUND, NULL, "the replay is not completed");
+    struct xr_evaluation evaluation;
+    struct xr_turn_metric *metrics = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_evaluation_get(reader, replay->id, arena, &evaluation, err);
+    if (code == XR_OK)
+        code = xr_store_metrics_get(reader, replay->id, arena, &metrics, &count, err);
+    if (code == XR_OK)
+        xr_result_encode(j, &replay->uuid, replay->conversation_hash, &evaluation, metrics, count);
+    return code;
+}
