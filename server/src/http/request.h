@@ -87,6 +87,8 @@ void xr_respond_bytes(struct xr_request *req, int status, const char *content_ty
 /* Sends shared bytes without a copy; release(ctx) when sent. */
 void xr_respond_shared(struct xr_request *req, int status, const char *content_type, struct xr_str bytes,
                        void (*release)(void *ctx), void *ctx);
+/* True when If-None-Match names etag (given with its quotes): then 304 has been responded. */
+bool xr_respond_not_modified(struct xr_request *req, const char *etag);
 /* Sends a file (fd taken over) with Content-Length, ETag (quoted by this call; NULL: none), If-None-Match, byte ranges,
  * If-Range, 416. */
 void xr_respond_file(struct xr_request *req, int fd, uint64_t size, const char *content_type, const char *etag);
