@@ -32,6 +32,7 @@
 #define XR_SUBSCRIBERS_MAX 2000
 #define XR_LIST_LIMIT_MAX 500
 #define XR_LIST_LIMIT_DEFAULT 100
+#define XR_LIST_ROWS_MAX (XR_LIST_LIMIT_MAX + 1) /* read for a page: one more tells whether there is a next one */
 #define XR_LIST_CACHE_ENTRIES 16
 #define XR_LIST_CACHE_BODY_MAX XR_MIB(1)
 #define XR_LIST_CACHE_KEY_MAX 512 /* longer ones are not cached */
@@ -89,6 +90,7 @@
 #define XR_BUSY_TIMEOUT_MS 2000 /* another process holds the database */
 #define XR_WAL_CHECKPOINT_PAGES 4000
 #define XR_WAL_PAGES_MAX 32000 /* a busy writer checkpoints too, once the log is this long */
+#define XR_FOLD_ARENA_MAX XR_KIB(16) /* a conversation's name in lower case */
 #define XR_STATEMENTS_MAX 128 /* prepared statements of one connection */
 #define XR_STORE_PROBE_MS 1000 /* after a failed commit: how soon an idle writer tries again by itself */
 #define XR_WRITER_CACHE_KIB 4096 /* page cache of each file's write connection */

@@ -191,13 +191,17 @@ void xr_stmt_bind_real(struct xr_stmt *stmt, int param, double value) {
     note_bind(stmt, sqlite3_bind_double(stmt->raw, param, value));
 }
 
+void xr_stmt_bind_text(struct xr_stmt *stmt, int param, struct xr_str s) {
+    const char *ptr = s.ptr ? s.ptr : ""; /* a NULL pointer would bind NULL */
+    note_bind(stmt, sqlite3_bind_text64(stmt->raw, param, ptr, s.len, SQLITE_STATIC, SQLITE_UTF8));
+}
+
 void xr_stmt_bind_str(struct xr_stmt *stmt, int param, struct xr_str s) {
     if (s.ptr)
-        note_bind(stmt, sqlite3_bind_text64(stmt->raw, param, s.ptr, s.len, SQLITE_STATIC, SQLITE_UTF8));
+        xr_stmt_bind_text(stmt, param, s);
 }
 
 void xr_stmt_bind_blob(struct xr_stmt *stmt, int param, const void *bytes, size_t n) {
-    /* A NULL pointer would bind NULL. */
     note_bind(stmt, sqlite3_bind_blob64(stmt->raw, param, n ? bytes : "", n, SQLITE_STATIC));
 }
 
@@ -249,6 +253,10 @@ void xr_stmt_reset(struct xr_stmt *stmt) {
 static void mark_broken(struct xr_stmt *stmt, enum xr_code code) {
     if (stmt->broken == XR_OK)
         stmt->broken = code;
+}
+
+void xr_stmt_out_of_memory(struct xr_stmt *stmt) {
+    mark_broken(stmt, XR_NO_MEMORY);
 }
 
 int64_t xr_stmt_int(struct xr_stmt *stmt, int column) {

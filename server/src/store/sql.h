@@ -66,7 +66,8 @@ bool xr_sql_in_transaction(const struct xr_sql *sql);
 void xr_stmt_bind_int(struct xr_stmt *stmt, int param, int64_t value);
 void xr_stmt_bind_opt_int(struct xr_stmt *stmt, int param, int64_t value, int64_t none); /* value == none: NULL */
 void xr_stmt_bind_real(struct xr_stmt *stmt, int param, double value);
-void xr_stmt_bind_str(struct xr_stmt *stmt, int param, struct xr_str s); /* TEXT, may hold NUL; ptr NULL: NULL */
+void xr_stmt_bind_text(struct xr_stmt *stmt, int param, struct xr_str s); /* may hold NUL; never NULL */
+void xr_stmt_bind_str(struct xr_stmt *stmt, int param, struct xr_str s); /* the same, but ptr NULL: NULL */
 void xr_stmt_bind_blob(struct xr_stmt *stmt, int param, const void *bytes, size_t n); /* never NULL */
 
 XR_MUST_USE enum xr_code xr_stmt_step(struct xr_stmt *stmt, bool *ret_row, struct xr_err *err);
@@ -90,6 +91,8 @@ bool xr_stmt_is_blob(struct xr_stmt *stmt, int column);
 struct xr_str xr_stmt_view(struct xr_stmt *stmt, int column);
 /* The same as a copy in the arena. */
 struct xr_str xr_stmt_str(struct xr_stmt *stmt, int column, struct xr_arena *arena);
+/* Marks the row: a copy of a column found no memory. */
+void xr_stmt_out_of_memory(struct xr_stmt *stmt);
 /* Exactly n bytes, else the row is corrupt. */
 void xr_stmt_fixed(struct xr_stmt *stmt, int column, void *out, size_t n);
 
