@@ -13,26 +13,60 @@ struct detail {
     struct xr_json *j;
 };
 
-/* A section reads its rows and writes them; detail_section puts the brackets around them. */
-#define DEFINE_SECTION(name, row_type, get, encode)                                                                    \
-    static enum xr_code name(struct detail *d, struct xr_err *err) {                                                   \
-        row_type *rows = NULL;                                                                                         \
-        size_t count = 0;                                                                                              \
-        enum xr_code code = get(d->reader, d->replay->id, d->arena, &rows, &count, err);                               \
-        for (size_t i = 0; code == XR_OK && i < count; i++)                                                            \
-            encode;                                                                                                    \
-        return code;                                                                                                   \
-    }
+/* A section reads its rows and writes them; write_section puts the brackets around them. */
+static enum xr_code write_turns(struct detail *d, struct xr_err *err) {
+    struct xr_turn *rows = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_turns_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
+    for (size_t i = 0; code == XR_OK && i < count; i++)
+        xr_detail_turn_encode(d->j, &rows[i]);
+    return code;
+}
 
-DEFINE_SECTION(write_turns, struct xr_turn, xr_store_turns_get, xr_detail_turn_encode(d->j, &rows[i]))
-DEFINE_SECTION(write_segments, struct xr_segment_row, xr_store_segments_get, xr_segment_encode(d->j, &rows[i]))
-DEFINE_SECTION(write_transcripts, struct xr_transcript_row, xr_store_transcripts_get,
-               xr_transcript_encode(d->j, &rows[i]))
-DEFINE_SECTION(write_metrics, struct xr_turn_metric, xr_store_metrics_get, xr_turn_metric_encode(d->j, &rows[i]))
-DEFINE_SECTION(write_tool_calls, struct xr_tool_call_row, xr_store_tool_calls_get,
-               xr_tool_call_encode(d->j, &rows[i], d->replay->recording_started_ns))
-DEFINE_SECTION(write_model_usage, struct xr_model_usage_row, xr_store_model_usage_get,
-               xr_model_usage_encode(d->j, &rows[i], d->replay->recording_started_ns))
+static enum xr_code write_segments(struct detail *d, struct xr_err *err) {
+    struct xr_segment_row *rows = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_segments_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
+    for (size_t i = 0; code == XR_OK && i < count; i++)
+        xr_segment_encode(d->j, &rows[i]);
+    return code;
+}
+
+static enum xr_code write_transcripts(struct detail *d, struct xr_err *err) {
+    struct xr_transcript_row *rows = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_transcripts_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
+    for (size_t i = 0; code == XR_OK && i < count; i++)
+        xr_transcript_encode(d->j, &rows[i]);
+    return code;
+}
+
+static enum xr_code write_metrics(struct detail *d, struct xr_err *err) {
+    struct xr_turn_metric *rows = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_metrics_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
+    for (size_t i = 0; code == XR_OK && i < count; i++)
+        xr_turn_metric_encode(d->j, &rows[i]);
+    return code;
+}
+
+static enum xr_code write_tool_calls(struct detail *d, struct xr_err *err) {
+    struct xr_tool_call_row *rows = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_tool_calls_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
+    for (size_t i = 0; code == XR_OK && i < count; i++)
+        xr_tool_call_encode(d->j, &rows[i], d->replay->recording_started_ns);
+    return code;
+}
+
+static enum xr_code write_model_usage(struct detail *d, struct xr_err *err) {
+    struct xr_model_usage_row *rows = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_model_usage_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
+    for (size_t i = 0; code == XR_OK && i < count; i++)
+        xr_model_usage_encode(d->j, &rows[i], d->replay->recording_started_ns);
+    return code;
+}
 
 static bool write_span(const struct xr_span_row *row, void *ctx) {
     struct detail *d = ctx;

@@ -3,15 +3,16 @@
 #include <stdlib.h>
 
 enum xr_code xr_shared_new(struct xr_shared **ret_shared, struct xr_err *err) {
-    XR_AUTO(xr_shared_freep) struct xr_shared *shared = calloc(1, sizeof *shared);
-    if (!shared)
+    struct xr_shared *shared = calloc(1, sizeof *shared);
+    if (shared) {
+        shared->gate = xr_gate_new();
+        shared->lists = xr_list_cache_new();
+    }
+    if (!shared || !shared->gate || !shared->lists) {
+        xr_shared_free(shared);
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
-    shared->gate = xr_gate_new();
-    shared->lists = xr_list_cache_new();
-    if (!shared->gate || !shared->lists)
-        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    }
     *ret_shared = shared;
-    shared = NULL;
     return XR_OK;
 }
 
