@@ -2,6 +2,10 @@
 #include "base/json.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+/* Below it ten times a number is an exact integer. */
+#define DECIMAL_MAX 1e15
 
 struct xr_json xr_json_make(struct xr_buf *buf, enum xr_json_style style) {
     return (struct xr_json){.buf = buf, .style = style};
@@ -143,7 +147,18 @@ void xr_json_decimal1(struct xr_json *j, double v) {
         xr_json_null(j);
         return;
     }
-    xr_json_number(j, round(v * 10.0) / 10.0);
+    double tenths = round(v * 10.0);
+    if (fabs(tenths) >= DECIMAL_MAX) {
+        xr_json_number(j, tenths / 10.0);
+        return;
+    }
+    /* Integers suffice: levels are written by the hundred thousand, and the shortest form is slow to find. */
+    char out[32];
+    long long n = llabs((long long)tenths);
+    const char *sign = tenths < 0 ? "-" : "";
+    int len = n % 10 ? snprintf(out, sizeof out, "%s%lld.%lld", sign, n / 10, n % 10)
+                     : snprintf(out, sizeof out, "%s%lld", sign, n / 10);
+    xr_json_raw(j, (struct xr_str){.ptr = out, .len = (size_t)len});
 }
 
 void xr_json_kv_str(struct xr_json *j, const char *key, struct xr_str s) {

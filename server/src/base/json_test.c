@@ -102,6 +102,31 @@ static void decimals_have_at_most_one_digit(void **state) {
     assert_written(&buf, "[-100,-23.5,null]");
 }
 
+/* -0 counts as 0, and very large numbers as any other number. */
+static void decimals_print_as_numbers_do(void **state) {
+    (void)state;
+    for (int tenths = -1005; tenths <= 1005; tenths++) {
+        struct xr_buf buf = xr_buf_make(100);
+        struct xr_json j = xr_json_make(&buf, XR_JSON_RESPONSE);
+        char want[XR_NUMBER_MAX + 1] = "";
+        xr_number_format(tenths / 10.0, want);
+        xr_json_decimal1(&j, tenths / 10.0);
+        assert_written(&buf, want);
+    }
+    static const struct {
+        double v;
+        const char *want;
+    } CASES[] = {
+        {-0.0, "0"},      {-0.04, "0"}, {0.05, "0.1"}, {123456789012.34, "123456789012.3"}, {1e14, "100000000000000"},
+        {-1e21, "-1e+21"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct xr_buf buf = xr_buf_make(100);
+        struct xr_json j = xr_json_make(&buf, XR_JSON_RESPONSE);
+        xr_json_decimal1(&j, CASES[i].v);
+        assert_written(&buf, CASES[i].want);
+    }
+}
+
 static enum xr_code parse(struct xr_str text, int depth) {
     yyjson_doc *doc = NULL;
     enum xr_code code = xr_json_parse(text, depth, &doc, NULL);
@@ -164,6 +189,7 @@ int main(void) {
         cmocka_unit_test(ascii_style_escapes_all_else),
         cmocka_unit_test(numbers_print_as_ecmascript_does),
         cmocka_unit_test(decimals_have_at_most_one_digit),
+        cmocka_unit_test(decimals_print_as_numbers_do),
         cmocka_unit_test(nesting_is_bounded_before_parsing),
         cmocka_unit_test(bad_json_is_refused),
         cmocka_unit_test(values_round_trip),
