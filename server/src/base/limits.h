@@ -15,12 +15,19 @@
 #define XR_SPEC_MAX XR_KIB(256) /* the multipart part `spec`, UTF-8 bytes */
 #define XR_TURN_FILE_MAX XR_MIB(50) /* one recorded turn */
 #define XR_MULTIPART_HEADER_MAX XR_KIB(8) /* headers of one part */
+#define XR_MULTIPART_PARTS_MAX (XR_TURNS_MAX + 16) /* parts of one form */
+#define XR_MULTIPART_FIELDS_MAX XR_MIB(1) /* all parts of one form that are no files */
+#define XR_MULTIPART_BOUNDARY_MAX 70 /* RFC 2046 */
+#define XR_BODY_IGNORED_MAX XR_KIB(64) /* of a body that a route has no use for */
+#define XR_WRITEBACK_STEP XR_MIB(8) /* bytes of an upload after which writing to the disk is started */
 #define XR_DRAIN_MAX XR_MIB(600) /* of a refused body, read and dropped so that the client sees the answer */
 #define XR_CONNECTIONS_MAX 4096u
 #define XR_CONNECTION_MEMORY XR_KIB(64) /* request line, headers, read buffer of one connection */
 #define XR_REQUEST_ARENA_MAX XR_MIB(16)
 #define XR_RESPONSE_MAX XR_MIB(64)
 #define XR_DETAIL_ARENA_MAX XR_MIB(32) /* the rows of one array of a detail */
+#define XR_RESPONSE_HEADERS_MAX 12 /* that a handler adds to one response */
+#define XR_HTTP_STOP_S 5 /* running requests may take so long at the end */
 #define XR_URL_QUERY_MAX XR_KIB(4)
 #define XR_IDLE_TIMEOUT_S 60 /* keep-alive without a request, or headers that do not end */
 #define XR_BODY_STALL_S 20 /* a body without a byte for so long is 408 */

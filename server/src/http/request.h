@@ -72,14 +72,17 @@ enum xr_code xr_request_multipart_error(const struct xr_request *req, struct xr_
 /* State of a deferred request: the handler's own struct, usually in the arena. */
 void xr_request_set_state(struct xr_request *req, void *state);
 void *xr_request_state(const struct xr_request *req);
-/* Suspends. Call before starting the work that will resume. */
+/* Suspends. Call before starting the work that will resume. From then on the request belongs to that work until it
+ * resumes; what it read of the request (body, params, headers, files, arena) stays even if the server gives the
+ * connection up at its stop. */
 void xr_request_defer(struct xr_request *req);
 /* Any thread, once per defer. `then` runs on the request thread. */
 void xr_request_resume(struct xr_request *req, void (*then)(struct xr_request *req));
 
 /* A buffer for a response body (XR_RESPONSE_MAX), owned by the request. */
 struct xr_buf *xr_response_buf(struct xr_request *req);
-void xr_response_header(struct xr_request *req, const char *name, const char *value); /* before responding */
+/* Before responding. name: a literal; value is copied. */
+void xr_response_header(struct xr_request *req, const char *name, const char *value);
 /* Sends the buffer as application/json (500 if it failed). */
 void xr_respond_json(struct xr_request *req, int status);
 /* Sends malloc'd bytes (taken over). */

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* http/testkit.h - a real server on a free port and raw sockets to talk to it. Tests only; one thread at a time. */
+#pragma once
+#include "http/server.h"
+
+struct xr_rig {
+    struct xr_http *http;
+    struct xr_hub *hub;
+    struct xr_files *files;
+    struct xr_pool *pool; /* where deferred requests do their work */
+    char dir[64]; /* the data directory */
+};
+/* times NULL: the real ones. */
+struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_times *times);
+void xr_rig_stop(struct xr_rig *rig);
+size_t xr_rig_temp_files(const struct xr_rig *rig);
+
+int xr_dial(const struct xr_rig *rig);
+void xr_say(int fd, const char *text); /* all of it; the peer may have closed */
+void xr_say_bytes(int fd, const void *bytes, size_t n);
+
+enum { XR_REPLY_MAX = 1 << 20 };
+struct xr_reply {
+    int status; /* 0: the connection ended before a whole response */
+    char *head; /* status line and headers, NUL-terminated */
+    char *body;
+    size_t body_len;
+    bool chunked;
+};
+/* Reads one response. head_only: of a HEAD request. Free with xr_reply_clear. */
+struct xr_reply xr_hear(int fd, bool head_only);
+struct xr_reply xr_ask(const struct xr_rig *rig, const char *request); /* on a connection of its own */
+void xr_reply_clear(struct xr_reply *reply);
+/* The value of a header, "" without it; in a static buffer. */
+const char *xr_reply_header(const struct xr_reply *reply, const char *name);
+/* Reads until text has come (what came before is dropped); false at the connection's end. */
+bool xr_hear_until(int fd, const char *text);
+/* True when the peer closes without sending another byte. */
+bool xr_hear_end(int fd);
