@@ -82,9 +82,12 @@
 #define XR_REPLAY_SPANS_MAX 5000
 
 /* Regular expressions. */
-#define XR_REGEX_TIME_MS 80
+#define XR_REGEX_TIME_MS 80 /* of processor time */
+#define XR_REGEX_GRACE_MS 10 /* for the engine to see that its time is up, before it is cancelled */
+#define XR_REGEX_WALL_MS 2000 /* also of a run that waits for a processor */
 #define XR_REGEX_MEMORY XR_MIB(16)
 #define XR_REGEX_STACK XR_KIB(256)
+#define XR_REGEX_STACK_MARGIN XR_KIB(256) /* of its thread's stack, which the engine does not know of */
 
 /* Providers. */
 #define XR_TTS_WAV_MAX XR_MIB(64)
