@@ -81,6 +81,11 @@
 /* Spans. */
 #define XR_REPLAY_SPANS_MAX 5000
 
+/* Messages of assertions. */
+#define XR_MESSAGE_MAX XR_KIB(8)
+#define XR_MESSAGE_EXCERPT_MAX 200 /* code points of a transcript, an expected text or arguments */
+#define XR_MESSAGE_NAMES_MAX 5 /* tool names listed */
+
 /* Regular expressions. */
 #define XR_REGEX_TIME_MS 80 /* of processor time */
 #define XR_REGEX_GRACE_MS 10 /* for the engine to see that its time is up, before it is cancelled */

@@ -63,13 +63,14 @@ struct xr_judge_result {
 XR_MUST_USE enum xr_code xr_align(const struct xr_spec *spec, const struct xr_turn *turns, size_t turn_count,
                                   struct xr_arena *arena, size_t **ret_map, struct xr_err *err);
 
-/* Every assertion of every spec turn, by turn, then index. XR_NO_MEMORY only. */
+/* Every assertion of every spec turn, by turn, then index. map is xr_align's. XR_NO_MEMORY only. */
 XR_MUST_USE enum xr_code xr_assertions_check(const struct xr_spec *spec, const size_t *map,
                                              const struct xr_evidence *evidence, struct xr_arena *arena,
                                              struct xr_assertion_result **ret_results, size_t *ret_count,
                                              struct xr_err *err);
 
 /* regex.c: does JavaScript's new RegExp(pattern, flags).test(text) hold? XR_INVALID: the engine's message for a bad
- * pattern; XR_TIMEOUT, XR_NO_MEMORY: bounds of base/limits.h. */
+ * pattern; XR_TIMEOUT, XR_NO_MEMORY: bounds of base/limits.h, the message completes "it ..."; XR_OVERLOADED: the machine
+ * has no thread or memory for a run. Any thread; each call has a thread and a heap of its own. */
 XR_MUST_USE enum xr_code xr_regex_test(struct xr_str pattern, struct xr_str flags, struct xr_str text, bool *ret_found,
                                        struct xr_err *err);
