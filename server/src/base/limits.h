@@ -113,6 +113,7 @@
 #define XR_DISK_RESERVE XR_MIB(64) /* below it uploads are 507 and /readyz says so */
 #define XR_JOB_ATTEMPTS 3
 #define XR_JOB_BACKOFF_MS 500 /* doubled each attempt, plus up to half of it at random */
+#define XR_JOB_BACKOFF_MAX_MS 60000 /* before what is added at random */
 #define XR_JOB_LEASE_MARGIN_S 30 /* lease = stage time-out + this */
 #define XR_SWEEP_NAMES_MAX 262144 /* names held at once by the sweep of files at start */
 #define XR_LAST_ERROR_MAX 1024

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* queue/queue.h - durable jobs: one a replay and stage, with leases, attempts, backoff and dead letters. SQL over the
- * store's writer (queue.db is attached to it as `queue`).
+ * store's writer. All but xr_queue_backoff_ns and xr_queue_jobs_each (any thread) run on the writer's thread, in a
+ * write.
  *
  *             enqueue                claim                    advance
  *   (nothing) -------> queued -----------------> running -----------------> (gone; the next stage's job is running)
@@ -28,11 +29,16 @@ struct xr_job {
     int64_t lease_ns; /* wall clock at which the lease ends */
 };
 
-/* Idempotent per replay: if the replay has a live job, its id is returned and nothing is added. */
+/* How long a job waits after its attempt number `attempt` (from 1) has failed: XR_JOB_BACKOFF_MS doubled each attempt,
+ * up to XR_JOB_BACKOFF_MAX_MS, plus up to half of it at random. Pure. */
+int64_t xr_queue_backoff_ns(int attempt, uint64_t random);
+
+/* Idempotent per replay: if the replay has a live job, its id is returned and nothing is added. Else the replay's dead
+ * letter, if it has one, is gone: it runs again. */
 XR_MUST_USE enum xr_code xr_queue_tx_enqueue(struct xr_store_tx *tx, int64_t replay_id, const struct xr_uuid *uuid,
                                              enum xr_job_stage stage, int64_t *ret_job_id, struct xr_err *err);
 /* Takes the oldest queued job that is due, with a lease of lease_s. XR_NOT_FOUND: none due; *ret_next_ns (may be NULL)
- * is then when the next one will be due, XR_TIME_NONE if there is none. */
+ * is then when the next one will be due or the next lease ends, XR_TIME_NONE if there is none. */
 XR_MUST_USE enum xr_code xr_queue_tx_claim(struct xr_store_tx *tx, int64_t lease_s, struct xr_job *ret_job,
                                            int64_t *ret_next_ns, struct xr_err *err);
 /* The four ways a running job ends. Each checks that job is still running under the same lease (id, attempt, lease_ns);
