@@ -72,6 +72,8 @@
 /* Audio. */
 #define XR_RATE 48000
 #define XR_WAV_CHUNKS_MAX 4096 /* chunks walked before a WAV is given up */
+#define XR_WAV_CHANNELS_MAX 64
+#define XR_RECORDING_MS_MAX (XR_BODY_RECORDING_MAX / 4 / (XR_RATE / 1000)) /* 16-bit stereo that fits the body cap */
 #define XR_SEGMENTS_MAX 100000 /* per channel */
 #define XR_AUDIO_WINDOW_FRAMES 65536 /* frames read at once */
 #define XR_LEVEL_BUCKET_MIN_MS 10
