@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "audio/energy.h"
+#include "audio/levels.h"
+#include "base/test.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TAU 6.283185307179586
+
+static int recording(const int16_t *frames, size_t n, struct xr_wav *ret_wav) {
+    uint8_t header[XR_WAV_HEADER_SIZE];
+    int fd = memfd_create("levels", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    xr_wav_header(header, XR_RATE, 2, n);
+    assert_int_equal(write(fd, header, sizeof header), sizeof header);
+    assert_int_equal(write(fd, frames, n * 4), (ssize_t)(n * 4));
+    assert_int_equal(xr_wav_probe(fd, ret_wav, NULL), XR_OK);
+    return fd;
+}
+
+static void assert_near(double value, double wanted) {
+    if (fabs(value - wanted) > 0.01)
+        print_error("%f, not %f\n", value, wanted);
+    assert_true(fabs(value - wanted) <= 0.01);
+}
+
+static void buckets_tell_rms_and_peak_of_each_channel(void **state) {
+    (void)state;
+    enum { FRAMES = 4800 + 2400 + 24 };
+    static int16_t frames[FRAMES * 2];
+    for (size_t i = 0; i < 4800; i++) {
+        frames[2 * i] = (int16_t)lround(16384 * sin(TAU * 1000 * (double)i / XR_RATE));
+        frames[2 * i + 1] = INT16_MIN;
+    }
+    for (size_t i = 4800; i < FRAMES; i++)
+        frames[2 * i] = i % 2 ? 1 : -1;
+    struct xr_wav wav;
+    struct xr_levels levels;
+    int fd = recording(frames, FRAMES, &wav);
+    assert_int_equal(xr_levels_read(fd, &wav, 100, &levels, NULL), XR_OK);
+    assert_int_equal(levels.count, 2); /* the last is short: 50.5 ms */
+    assert_near((double)levels.channels[XR_CHANNEL_USER].rms_dbfs[0], -9.03);
+    assert_near((double)levels.channels[XR_CHANNEL_USER].peak_dbfs[0], -6.02);
+    assert_near((double)levels.channels[XR_CHANNEL_USER].rms_dbfs[1], -90.31);
+    assert_near((double)levels.channels[XR_CHANNEL_USER].peak_dbfs[1], -90.31);
+    assert_near((double)levels.channels[XR_CHANNEL_AGENT].rms_dbfs[0], 0);
+    assert_near((double)levels.channels[XR_CHANNEL_AGENT].peak_dbfs[0], 0);
+    assert_near((double)levels.channels[XR_CHANNEL_AGENT].rms_dbfs[1], -100);
+    assert_near((double)levels.channels[XR_CHANNEL_AGENT].peak_dbfs[1], -100);
+    xr_levels_clear(&levels);
+    close(fd);
+}
+
+static void every_bucket_lies_at_its_place(void **state) {
+    (void)state;
+    enum { FRAMES = 3 * XR_AUDIO_WINDOW_FRAMES + 5 };
+    static const int sizes[] = {10, 17, 333, 1000};
+    static int16_t frames[FRAMES * 2];
+    struct xr_wav wav;
+    for (size_t i = 0; i < FRAMES; i++)
+        frames[2 * i] = (int16_t)(i / 48 + 1); /* its millisecond */
+    int fd = recording(frames, FRAMES, &wav);
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        struct xr_levels levels;
+        size_t bucket = (size_t)sizes[s];
+        assert_int_equal(xr_levels_read(fd, &wav, sizes[s], &levels, NULL), XR_OK);
+        assert_int_equal(levels.count, (FRAMES + bucket * 48 - 1) / (bucket * 48));
+        for (size_t i = 0; i < levels.count; i++) {
+            size_t last = (i + 1) * bucket < FRAMES / 48 + 1 ? (i + 1) * bucket : FRAMES / 48 + 1;
+            assert_near((double)levels.channels[XR_CHANNEL_USER].peak_dbfs[i], 20 * log10((double)last / 32768));
+        }
+        xr_levels_clear(&levels);
+    }
+    close(fd);
+}
+
+static void an_empty_recording_has_no_bucket(void **state) {
+    (void)state;
+    struct xr_wav wav;
+    struct xr_levels levels;
+    int fd = recording(NULL, 0, &wav);
+    assert_int_equal(xr_levels_read(fd, &wav, 10, &levels, NULL), XR_OK);
+    assert_int_equal(levels.count, 0);
+    xr_levels_clear(&levels);
+    xr_levels_clear(&levels);
+    xr_levels_clear(NULL);
+    close(fd);
+}
+
+static void what_cannot_be_measured_is_refused(void **state) {
+    (void)state;
+    int16_t frames[96] = {0};
+    struct xr_wav wav;
+    struct xr_levels levels = {.count = 7};
+    int fd = recording(frames, 48, &wav);
+    assert_int_equal(xr_levels_read(fd, &wav, 9, &levels, NULL), XR_INVALID);
+    assert_int_equal(xr_levels_read(fd, &wav, 1001, &levels, NULL), XR_INVALID);
+    struct xr_wav other = wav;
+    other.channels = 1;
+    assert_int_equal(xr_levels_read(fd, &other, 10, &levels, NULL), XR_INVALID);
+    other = wav;
+    other.frames = UINT64_MAX / 8;
+    assert_int_equal(xr_levels_read(fd, &other, 10, &levels, NULL), XR_TOO_LARGE);
+    assert_int_equal(ftruncate(fd, 60), 0);
+    assert_int_equal(xr_levels_read(fd, &wav, 10, &levels, NULL), XR_IO);
+    assert_int_equal(levels.count, 7);
+    close(fd);
+}
+
+static void the_fast_sums_are_the_plain_sums(void **state) {
+    (void)state;
+    enum { MS = 50 };
+    static int16_t frames[MS * XR_FRAMES_PER_MS * 2];
+    static struct xr_energy blocks[MS];
+    uint32_t seed = 7;
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        frames[i] = i < 960 ? INT16_MIN : (int16_t)(seed >> 16);
+    }
+    xr_energy_blocks(frames, MS, blocks);
+    for (size_t b = 0; b < MS; b++)
+        for (size_t c = 0; c < 2; c++) {
+            int64_t squares = 0, sum = 0;
+            int peak = 0;
+            for (size_t i = 0; i < XR_FRAMES_PER_MS; i++) {
+                int x = frames[(b * XR_FRAMES_PER_MS + i) * 2 + c];
+                squares += (int64_t)x * x;
+                sum += x;
+                peak = abs(x) > peak ? abs(x) : peak;
+            }
+            assert_true(fabs((double)blocks[b].squares[c] - (double)squares) <= 1e-6 * (double)squares);
+            assert_int_equal((int64_t)blocks[b].sums[c], sum);
+            assert_int_equal(blocks[b].peaks[c], peak);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buckets_tell_rms_and_peak_of_each_channel),
+        cmocka_unit_test(every_bucket_lies_at_its_place),
+        cmocka_unit_test(an_empty_recording_has_no_bucket),
+        cmocka_unit_test(what_cannot_be_measured_is_refused),
+        cmocka_unit_test(the_fast_sums_are_the_plain_sums),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
