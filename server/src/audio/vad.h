@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* audio/vad.h - voice activity: takes a recording's samples, gives segments. A detector serves one recording and one
- * thread; detectors share nothing. Memory: 8 bytes a millisecond and channel, bounded by the body cap. */
+ * thread; detectors share nothing. Memory: 4 bytes a millisecond and channel, bounded by the body cap. */
 #pragma once
 #include "base/err.h"
 #include <stddef.h>
