@@ -95,3 +95,33 @@ bool xr_etag_same_strong(struct xr_str header, struct xr_str etag) {
     struct xr_str one = xr_str_strip(header);
     return one.len > 0 && one.ptr[0] == '"' && xr_str_eq(one, etag);
 }
+
+/* "q=0", "q=0.0", ...: not wanted at all. */
+static bool is_refused(struct xr_str coding) {
+    struct xr_param param;
+    while (xr_params_next(&coding, &param)) {
+        if (!xr_str_same(param.name, XR_STR("q")))
+            continue;
+        for (size_t i = 0; i < param.raw.len; i++) {
+            if (param.raw.ptr[i] >= '1' && param.raw.ptr[i] <= '9')
+                return false;
+        }
+        return true;
+    }
+    return false;
+}
+
+bool xr_accepts_gzip(struct xr_str header) {
+    bool any = false;
+    while (header.len > 0) {
+        const char *comma = memchr(header.ptr, ',', header.len);
+        struct xr_str coding = {.ptr = header.ptr, .len = comma ? (size_t)(comma - header.ptr) : header.len};
+        header = from(header, comma ? coding.len + 1 : coding.len);
+        struct xr_str name = xr_params_value(coding);
+        if (xr_str_same(name, XR_STR("gzip")) || xr_str_same(name, XR_STR("x-gzip")))
+            return !is_refused(coding);
+        if (xr_str_eq(name, XR_STR("*")))
+            any = !is_refused(coding);
+    }
+    return any;
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* http/conditional.h - byte ranges and entity tags (RFC 9110, sections 8.8.3, 13 and 14). Pure; any thread. */
+/* http/conditional.h - byte ranges, entity tags and encodings that a request asks for (RFC 9110,
+ * sections 8.8.3, 12.5.3, 13 and 14). Pure; any thread. */
 #pragma once
 #include "base/str.h"
 #include <stdint.h>
@@ -20,3 +21,6 @@ enum xr_range_kind xr_byte_range_parse(struct xr_str header, uint64_t size, stru
 bool xr_etag_listed(struct xr_str header, struct xr_str etag);
 /* If-Range: the same and neither weak. A date never is the same. */
 bool xr_etag_same_strong(struct xr_str header, struct xr_str etag);
+
+/* header: the value of Accept-Encoding; true when gzip is named, or "*", and not with a weight of 0. */
+bool xr_accepts_gzip(struct xr_str header);

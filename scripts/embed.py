@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Turns files into a part of the server: embed.py OUT_DIR /url/path=FILE ...
+
+Writes OUT_DIR/assets.bin (the bytes, one file after the other), assets.S (which includes them, so that they stay backed
+by the program's file and no compiler has to read a huge array) and assets.c (the table of server/src/http/assets.h).
+Text is stored compressed. A .yaml file is embedded as the JSON that it means.
+"""
+
+import gzip
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".yaml": "application/json",
+}
+ALREADY_COMPRESSED = {".png", ".woff2"}
+SPDX = "SPDX-License-Identifier: Apache-2.0"
+
+
+def with_string_keys(value):
+    """Status codes are written as numbers in YAML, and JSON has only strings as keys."""
+    if isinstance(value, dict):
+        return {str(key): with_string_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_string_keys(item) for item in value]
+    return value
+
+
+def yaml_to_json(text):
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Without dates: an example that looks like one is a string in JSON."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    value = with_string_keys(yaml.load(text, Loader=Loader))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_asset(spec):
+    """(url path, content type, etag, bytes, are they gzip)"""
+    path, _, name = spec.partition("=")
+    file = Path(name)
+    content = file.read_bytes()
+    if not path.startswith("/") or not content:
+        raise SystemExit(f"embed: {spec}: want /url/path=FILE, and the file not empty")
+    if file.suffix == ".yaml":
+        content = yaml_to_json(content.decode())
+    etag = 'W/"' + hashlib.sha256(content).hexdigest()[:32] + '"'
+    packed = file.suffix not in ALREADY_COMPRESSED
+    if packed:
+        content = gzip.compress(content, compresslevel=9, mtime=0)
+    return path, CONTENT_TYPES[file.suffix], etag, content, packed
+
+
+def c_string(text):
+    return json.dumps(text)
+
+
+def table(assets):
+    lines = [f"// {SPDX}", '#include "http/assets.h"', "extern const unsigned char xr_assets_bin[];"]
+    lines += ["const struct xr_asset XR_ASSETS[] = {"]
+    offset = 0
+    for path, content_type, etag, content, packed in assets:
+        lines.append(
+            f"    {{{c_string(path)}, {c_string(content_type)}, {c_string(etag)}, "
+            f"xr_assets_bin + {offset}, {len(content)}, {'true' if packed else 'false'}}},"
+        )
+        offset += len(content)
+    lines += ["    {0},", "};", ""]
+    return "\n".join(lines)
+
+
+def assembly(bin_file):
+    return "\n".join(
+        [
+            # The digest makes a changed file a changed source to whatever caches compilations.
+            f"/* {SPDX} {hashlib.sha256(bin_file.read_bytes()).hexdigest()} */",
+            '    .section .rodata, "a"',
+            "    .balign 16",
+            "    .global xr_assets_bin",
+            "    .type xr_assets_bin, @object",
+            "xr_assets_bin:",
+            f"    .incbin {c_string(str(bin_file.resolve()))}",
+            "    .size xr_assets_bin, . - xr_assets_bin",
+            '    .section .note.GNU-stack, "", @progbits',
+            "",
+        ]
+    )
+
+
+def main():
+    out, specs = Path(sys.argv[1]), sys.argv[2:]
+    if not specs:
+        raise SystemExit("embed: no files given")
+    assets = [read_asset(spec) for spec in specs]
+    bin_file = out / "assets.bin"
+    bin_file.write_bytes(b"".join(content for _, _, _, content, _ in assets))
+    (out / "assets.S").write_text(assembly(bin_file))
+    (out / "assets.c").write_text(table(assets))
+
+
+if __name__ == "__main__":
+    main()
