@@ -105,3 +105,87 @@ enum xr_code xr_test_write(struct xr_test_store *t,
     pthread_mutex_destroy(&w.lock);
     return code;
 }
+
+struct xr_uuid xr_test_uuid(uint8_t n) {
+    struct xr_uuid uuid;
+    memset(uuid.bytes, n, sizeof uuid.bytes);
+    return uuid;
+}
+
+static enum xr_code put_conversation(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    return xr_store_tx_conversation_put(tx, ctx, err);
+}
+
+void xr_test_conversation(struct xr_test_store *t, uint8_t n, const char *name) {
+    struct xr_conversation c = {.name = xr_str_from(name), .spec = XR_STR("{}")};
+    memset(c.hash, n, sizeof c.hash);
+    assert_int_equal(xr_test_write(t, put_conversation, &c, NULL), XR_OK);
+}
+
+struct creation {
+    uint8_t conversation, n;
+    int64_t id;
+};
+
+static enum xr_code create_replay(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    struct creation *c = ctx;
+    uint8_t hash[XR_SHA256_SIZE];
+    struct xr_uuid uuid = xr_test_uuid(c->n);
+    struct xr_replay made;
+    memset(hash, c->conversation, sizeof hash);
+    enum xr_code code = xr_store_tx_replay_create(tx, &uuid, hash, (struct xr_str){0}, err);
+    if (code == XR_OK)
+        code = xr_store_tx_replay_get(tx, &uuid, &made, err);
+    if (code == XR_OK)
+        c->id = made.id;
+    return code;
+}
+
+int64_t xr_test_replay(struct xr_test_store *t, uint8_t conversation, uint8_t n) {
+    struct creation c = {.conversation = conversation, .n = n};
+    assert_int_equal(xr_test_write(t, create_replay, &c, NULL), XR_OK);
+    return c.id;
+}
+
+struct transition {
+    int64_t id;
+    struct xr_replay_change change;
+    struct xr_replay after;
+};
+
+static enum xr_code change_replay(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    struct transition *t = ctx;
+    return xr_store_tx_replay_change(tx, t->id, &t->change, &t->after, err);
+}
+
+struct xr_replay xr_test_change(struct xr_test_store *t, int64_t replay_id, enum xr_actor actor, enum xr_lifecycle to) {
+    struct transition transition = {
+        .id = replay_id,
+        .change = {.actor = actor,
+                   .to = to,
+                   .step = XR_STEP_VAD,
+                   .reason = XR_REASON_TRANSCRIPTION_FAILED,
+                   .finished_ns = XR_TIME_NONE,
+                   .set_recording = actor == XR_BY_UPLOAD,
+                   .recording_started_ns = XR_TIME_NONE,
+                   .job_id = -1,
+                   .passed = 1},
+    };
+    assert_int_equal(xr_test_write(t, change_replay, &transition, NULL), XR_OK);
+    return transition.after;
+}
+
+int64_t xr_test_analyzing_replay(struct xr_test_store *t) {
+    xr_test_conversation(t, 1, "greeting");
+    int64_t id = xr_test_replay(t, 1, 1);
+    xr_test_change(t, id, XR_BY_UPLOAD, XR_RECORDING_UPLOADED);
+    xr_test_change(t, id, XR_BY_ANALYZE, XR_ANALYZING);
+    return id;
+}
+
+struct xr_replay xr_test_get_replay(struct xr_test_store *t, uint8_t n) {
+    struct xr_uuid uuid = xr_test_uuid(n);
+    struct xr_replay replay = {0};
+    assert_int_equal(xr_store_replay_get(t->reader, &uuid, t->arena, &replay, NULL), XR_OK);
+    return replay;
+}

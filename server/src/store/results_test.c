@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
+#include "base/test.h"
+#include "store/results.h"
+#include "store/store_testkit.h"
+#include <sqlite3.h>
+
+static const struct xr_segment SEGMENTS[] = {
+    {XR_CHANNEL_AGENT, 0, 5},
+    {XR_CHANNEL_USER, 7, 1000000007},
+    {XR_CHANNEL_AGENT, 7, 9},
+};
+enum { SEGMENT_COUNT = 3 };
+static const struct xr_turn TURNS[] = {
+    {.idx = 0, .role = XR_CHANNEL_AGENT, .turn_end_ns = 2, .voice_start_ns = 3, .voice_end_ns = INT64_MAX},
+    {.idx = 1, .role = XR_CHANNEL_USER, .turn_start_ns = 5},
+};
+static const struct xr_vad_levels LEVELS[XR_CHANNEL_COUNT] = {{-71.25, -20.5, -60}, {-100, -18.125, -55.5}};
+
+struct analysis {
+    int64_t replay_id;
+    size_t segments, turns;
+    const struct xr_vad_levels *levels;
+};
+
+static enum xr_code put_analysis(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    const struct analysis *a = ctx;
+    return xr_store_tx_analysis_put(tx, a->replay_id, SEGMENTS, a->segments, TURNS, a->turns, a->levels, err);
+}
+
+static void the_analysis_comes_back_in_order(void **state) {
+    struct xr_test_store *t = *state;
+    struct analysis a = {xr_test_analyzing_replay(t), SEGMENT_COUNT, 2, LEVELS};
+    struct xr_segment_row *segments;
+    struct xr_turn *turns;
+    struct xr_vad_levels levels[XR_CHANNEL_COUNT] = {{.noise_floor_dbfs = 1}};
+    size_t count;
+    assert_int_equal(xr_store_levels_get(t->reader, a.replay_id, levels, NULL), XR_NOT_FOUND);
+    assert_true(levels[0].noise_floor_dbfs == 1);
+    assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_OK);
+    assert_int_equal(xr_store_segments_get(t->reader, a.replay_id, t->arena, &segments, &count, NULL), XR_OK);
+    assert_int_equal(count, SEGMENT_COUNT);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(segments[i].id, i + 1);
+        assert_int_equal(segments[i].segment.channel, SEGMENTS[i].channel);
+        assert_int_equal(segments[i].segment.start_ns, SEGMENTS[i].start_ns);
+        assert_int_equal(segments[i].segment.end_ns, SEGMENTS[i].end_ns);
+    }
+    assert_int_equal(xr_store_turns_get(t->reader, a.replay_id, t->arena, &turns, &count, NULL), XR_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(turns[0].role, XR_CHANNEL_AGENT);
+    assert_int_equal(turns[0].turn_end_ns, 2);
+    assert_int_equal(turns[0].voice_start_ns, 3);
+    assert_true(turns[0].voice_end_ns == INT64_MAX);
+    assert_int_equal(turns[1].turn_start_ns, 5);
+    assert_int_equal(xr_store_levels_get(t->reader, a.replay_id, levels, NULL), XR_OK);
+    assert_memory_equal(levels, LEVELS, sizeof levels);
+}
+
+static void the_stage_again_replaces_its_rows(void **state) {
+    struct xr_test_store *t = *state;
+    struct analysis a = {xr_test_analyzing_replay(t), SEGMENT_COUNT, 2, LEVELS};
+    struct xr_segment_row *segments = NULL;
+    struct xr_vad_levels levels[XR_CHANNEL_COUNT];
+    size_t count;
+    assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_OK);
+    a.segments = 1;
+    a.levels = NULL;
+    assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_OK);
+    assert_int_equal(xr_store_segments_get(t->reader, a.replay_id, t->arena, &segments, &count, NULL), XR_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(xr_store_levels_get(t->reader, a.replay_id, levels, NULL), XR_NOT_FOUND);
+}
+
+static void a_silent_recording_has_no_rows(void **state) {
+    struct xr_test_store *t = *state;
+    struct analysis a = {xr_test_analyzing_replay(t), 0, 0, LEVELS};
+    struct xr_turn *turns;
+    size_t count = 9;
+    assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_OK);
+    assert_int_equal(xr_store_turns_get(t->reader, a.replay_id, t->arena, &turns, &count, NULL), XR_OK);
+    assert_int_equal(count, 0);
+}
+
+struct transcripts {
+    int64_t replay_id;
+    struct xr_transcript_row *rows;
+    size_t count;
+};
+
+static enum xr_code put_transcripts(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    const struct transcripts *p = ctx;
+    return xr_store_tx_transcripts_put(tx, p->replay_id, p->rows, p->count, err);
+}
+
+static void transcripts_keep_nul_and_null(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_transcript_row in[] = {
+        {.turn_idx = 3, .text = XR_STR("b"), .provider = XR_STR("local"), .model = XR_STR("m")},
+        {.turn_idx = 0,
+         .text = XR_STR("a\0z"),
+         .language = XR_STR("en"),
+         .words_json = XR_STR("[]"),
+         .duration_ms = 5,
+         .provider = XR_STR("p")},
+    };
+    struct transcripts p = {xr_test_analyzing_replay(t), in, 2};
+    struct xr_transcript_row *out;
+    size_t count;
+    assert_int_equal(xr_test_write(t, put_transcripts, &p, NULL), XR_OK);
+    assert_int_equal(xr_store_transcripts_get(t->reader, p.replay_id, t->arena, &out, &count, NULL), XR_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(out[0].turn_idx, 0);
+    assert_true(xr_str_eq(out[0].text, in[1].text));
+    assert_true(xr_str_eq(out[0].language, XR_STR("en")));
+    assert_true(xr_str_eq(out[0].words_json, XR_STR("[]")));
+    assert_int_equal(out[0].duration_ms, 5);
+    assert_true(xr_str_eq(out[0].provider, XR_STR("p")) && out[0].model.ptr && out[0].model.len == 0);
+    assert_true(xr_str_eq(out[1].model, XR_STR("m")));
+    assert_null(out[1].language.ptr);
+    assert_null(out[1].words_json.ptr);
+    in[0].turn_idx = 0; /* twice the same turn: nothing of it is stored */
+    assert_int_equal(xr_test_write(t, put_transcripts, &p, NULL), XR_CONFLICT);
+    assert_int_equal(xr_store_transcripts_get(t->reader, p.replay_id, t->arena, &out, &count, NULL), XR_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(out[1].turn_idx, 3);
+}
+
+struct metrics {
+    int64_t replay_id, median_ms;
+};
+static const struct xr_turn_metric METRICS[] = {
+    {0, XR_CHANNEL_USER, -1, -1, false, -1},
+    {1, XR_CHANNEL_AGENT, 780, 20, true, 12345},
+};
+
+static enum xr_code put_metrics(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    const struct metrics *m = ctx;
+    return xr_store_tx_metrics_put(tx, m->replay_id, METRICS, 2, m->median_ms, m->median_ms, err);
+}
+
+static void metrics_go_to_their_rows_and_the_summary_to_the_replay(void **state) {
+    struct xr_test_store *t = *state;
+    struct metrics m = {xr_test_analyzing_replay(t), 780};
+    struct xr_turn_metric *out;
+    size_t count;
+    assert_int_equal(xr_test_write(t, put_metrics, &m, NULL), XR_OK);
+    assert_int_equal(xr_store_metrics_get(t->reader, m.replay_id, t->arena, &out, &count, NULL), XR_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(out[0].agent_response_ms, -1);
+    assert_int_equal(out[0].agent_response_uncertainty_ms, -1);
+    assert_int_equal(out[0].interruption_start_ms, -1);
+    assert_false(out[0].interrupted);
+    assert_int_equal(out[1].role, XR_CHANNEL_AGENT);
+    assert_int_equal(out[1].agent_response_ms, 780);
+    assert_int_equal(out[1].agent_response_uncertainty_ms, 20);
+    assert_int_equal(out[1].interruption_start_ms, 12345);
+    assert_true(out[1].interrupted);
+    assert_int_equal(xr_test_get_replay(t, 1).response_median_ms, 780);
+    m.median_ms = -1;
+    assert_int_equal(xr_test_write(t, put_metrics, &m, NULL), XR_OK);
+    assert_int_equal(xr_test_get_replay(t, 1).response_p95_ms, -1);
+}
+
+struct verdict {
+    int64_t replay_id;
+    bool verdict;
+};
+
+static enum xr_code put_evaluation(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    struct xr_assertion_result assertions[] = {
+        {2, 0, XR_ASSERT_MAX_TTFT_MS, XR_ERRORED, XR_STR("no\0call")},
+        {0, 1, XR_ASSERT_CONTAINS, XR_PASSED, {0}},
+        {0, 0, XR_ASSERT_REGEX, XR_FAILED, XR_STR("it said \"x\"")},
+    };
+    struct xr_judge_result judges[] = {
+        {0, XR_PASSED, 85, XR_STR("close"), 2},
+        {1, XR_ERRORED, -1, {0}, -1},
+    };
+    const struct xr_evaluation e = {
+        .passed = true, .assertions = assertions, .assertion_count = 3, .judges = judges, .judge_count = 2};
+    const struct verdict *v = ctx;
+    return xr_store_tx_evaluation_put(tx, v->replay_id, &e, v->verdict, err);
+}
+
+static void an_evaluation_comes_back_by_turn_and_index(void **state) {
+    struct xr_test_store *t = *state;
+    struct verdict v = {xr_test_analyzing_replay(t), true};
+    struct xr_evaluation e;
+    assert_int_equal(xr_test_write(t, put_evaluation, &v, NULL), XR_OK);
+    assert_int_equal(xr_test_write(t, put_evaluation, &v, NULL), XR_OK); /* idempotent */
+    assert_int_equal(xr_store_evaluation_get(t->reader, v.replay_id, t->arena, &e, NULL), XR_OK);
+    assert_true(e.passed);
+    assert_int_equal(e.assertion_count, 3);
+    assert_int_equal(e.assertions[0].kind, XR_ASSERT_REGEX);
+    assert_int_equal(e.assertions[1].kind, XR_ASSERT_CONTAINS);
+    assert_int_equal(e.assertions[1].status, XR_PASSED);
+    assert_null(e.assertions[1].message.ptr);
+    assert_int_equal(e.assertions[2].turn_idx, 2);
+    assert_int_equal(e.assertions[2].status, XR_ERRORED);
+    assert_true(xr_str_eq(e.assertions[2].message, XR_STR("no\0call")));
+    assert_int_equal(e.judge_count, 2);
+    assert_int_equal(e.judges[0].score, 85);
+    assert_int_equal(e.judges[0].prompt_version, 2);
+    assert_true(xr_str_eq(e.judges[0].reason, XR_STR("close")));
+    assert_int_equal(e.judges[1].score, -1);
+    assert_int_equal(e.judges[1].prompt_version, -1);
+    assert_null(e.judges[1].reason.ptr);
+}
+
+static int64_t number(struct xr_test_store *t, const char *sql) {
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return value;
+}
+
+static void outcomes_without_a_verdict_are_kept_but_no_result(void **state) {
+    struct xr_test_store *t = *state;
+    struct verdict v = {xr_test_analyzing_replay(t), false};
+    struct xr_evaluation e = {.assertion_count = 77};
+    assert_int_equal(xr_test_write(t, put_evaluation, &v, NULL), XR_OK);
+    assert_int_equal(xr_store_evaluation_get(t->reader, v.replay_id, t->arena, &e, NULL), XR_NOT_FOUND);
+    assert_int_equal(e.assertion_count, 77);
+    assert_int_equal(number(t, "SELECT count(*) FROM assertion_results"), 3);
+}
+
+static void nothing_is_written_once_the_replay_is_finished(void **state) {
+    struct xr_test_store *t = *state;
+    struct analysis a = {xr_test_analyzing_replay(t), SEGMENT_COUNT, 2, LEVELS};
+    struct transcripts p = {a.replay_id, NULL, 0};
+    struct metrics m = {a.replay_id, 1};
+    struct verdict v = {a.replay_id, true};
+    assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_OK);
+    xr_test_change(t, a.replay_id, XR_BY_WORKER, XR_FAILED_STATE);
+    a.segments = 0;
+    assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_CONFLICT);
+    assert_int_equal(xr_test_write(t, put_transcripts, &p, NULL), XR_CONFLICT);
+    assert_int_equal(xr_test_write(t, put_metrics, &m, NULL), XR_CONFLICT);
+    assert_int_equal(xr_test_write(t, put_evaluation, &v, NULL), XR_CONFLICT);
+    assert_int_equal(number(t, "SELECT count(*) FROM speech_segments"), SEGMENT_COUNT);
+}
+
+static void execute(struct xr_test_store *t, const char *sql) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void calls_and_usage_come_back_by_start(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_tool_call_row *calls;
+    struct xr_model_usage_row *usage;
+    size_t count;
+    execute(t, "INSERT INTO tool_calls (replay_id, span_id, started_at, ended_at, name, args_json, result_json) VALUES"
+               " (7, x'00112233aabbccdd', 20, 30, 'late', '{\"a\":1}', 'null'), (7, 'not hex', 10, NULL, 'early', NULL,"
+               " NULL), (8, NULL, 1, 1, 'other', NULL, NULL);"
+               "INSERT INTO model_usage (replay_id, span_id, started_at, input_tokens, ttft_ms, model) VALUES"
+               " (7, NULL, 5, 9007199254740993, 0, 'm')");
+    assert_int_equal(xr_store_tool_calls_get(t->reader, 7, t->arena, &calls, &count, NULL), XR_OK);
+    assert_int_equal(count, 2);
+    assert_true(xr_str_eq(calls[0].call.name, XR_STR("early")));
+    assert_true(xr_str_eq(calls[0].span_id, XR_STR("not hex")));
+    assert_null(calls[0].call.args_json.ptr);
+    assert_true(calls[0].ended_ns == XR_TIME_NONE);
+    assert_true(xr_str_eq(calls[1].span_id, XR_STR("00112233aabbccdd")));
+    assert_true(xr_str_eq(calls[1].result_json, XR_STR("null")));
+    assert_int_equal(calls[1].call.started_ns, 20);
+    assert_int_equal(xr_store_model_usage_get(t->reader, 7, t->arena, &usage, &count, NULL), XR_OK);
+    assert_int_equal(count, 1);
+    assert_null(usage[0].span_id.ptr);
+    assert_null(usage[0].provider.ptr);
+    assert_true(usage[0].input_tokens == INT64_C(9007199254740993));
+    assert_int_equal(usage[0].output_tokens, -1);
+    assert_int_equal(usage[0].usage.ttft_ms, 0);
+    assert_int_equal(usage[0].usage.started_ns, 5);
+    assert_true(usage[0].ended_ns == XR_TIME_NONE);
+}
+
+enum { SPANS = XR_REPLAY_SPANS_MAX };
+struct visit {
+    size_t count, stop_at;
+    int64_t last_ns;
+    bool parents;
+};
+
+static bool visit(const struct xr_span_row *row, void *ctx) {
+    struct visit *v = ctx;
+    assert_true(row->started_ns >= v->last_ns);
+    assert_int_equal(row->trace_id.len, 32);
+    assert_int_equal(row->span_id.len, 16);
+    assert_string_equal(row->vocabulary, "gen_ai");
+    assert_int_equal(row->attributes_json.len, 300);
+    v->parents = v->parents || row->parent_span_id.ptr;
+    v->last_ns = row->started_ns;
+    return ++v->count != v->stop_at;
+}
+
+static void five_thousand_spans_come_back_sorted_by_start(void **state) {
+    struct xr_test_store *t = *state;
+    struct visit all = {.last_ns = INT64_MIN}, some = {.last_ns = INT64_MIN, .stop_at = 10};
+    execute(t, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+               " INSERT INTO spans (replay_id, span_id, trace_id, vocabulary, started_at, ended_at, name,"
+               " attributes_json) SELECT 7, randomblob(8), randomblob(16), 1, random() >> 8, 0, 'chat',"
+               " printf('%300s', '') FROM n");
+    assert_int_equal(xr_store_spans_each(t->reader, 7, visit, &all, NULL), XR_OK);
+    assert_int_equal(all.count, SPANS);
+    assert_false(all.parents);
+    assert_int_equal(xr_store_spans_each(t->reader, 7, visit, &some, NULL), XR_OK);
+    assert_int_equal(some.count, 10);
+    assert_int_equal(xr_store_spans_each(t->reader, 8, visit, &some, NULL), XR_OK);
+    assert_int_equal(some.count, 10);
+}
+
+static bool never(const struct xr_span_row *row, void *ctx) {
+    (void)row;
+    (void)ctx;
+    fail_msg("a corrupt row was handed out");
+    return false;
+}
+
+static void a_number_that_no_name_has_is_corrupt(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_err err;
+    struct xr_replay r;
+    struct xr_uuid uuid = xr_test_uuid(1);
+    xr_test_analyzing_replay(t);
+    execute(t, "INSERT INTO spans (replay_id, span_id, trace_id, vocabulary, started_at, ended_at, name,"
+               " attributes_json) VALUES (7, 'a', 'b', 99, 0, 0, 'x', '{}')");
+    assert_int_equal(xr_store_spans_each(t->reader, 7, never, NULL, &err), XR_CORRUPT);
+    execute(t, "UPDATE replays SET lifecycle_state = -1");
+    assert_int_equal(xr_store_replay_get(t->reader, &uuid, t->arena, &r, &err), XR_CORRUPT);
+}
+
+static void spans_are_unique_by_replay_and_id_of_either_kind(void **state) {
+    struct xr_test_store *t = *state;
+    execute(t, "INSERT OR IGNORE INTO spans (replay_id, span_id, trace_id, vocabulary, started_at, ended_at, name,"
+               " attributes_json) VALUES (1, x'61', '', 0, 0, 0, '', ''), (1, 'a', '', 0, 0, 0, '', ''),"
+               " (2, 'a', '', 0, 0, 0, '', ''), (1, x'61', '', 0, 0, 0, '', ''), (1, 'a', '', 0, 0, 0, '', '')");
+    assert_int_equal(number(t, "SELECT count(*) FROM spans"), 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, xr_test_store_setup, xr_test_store_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(the_analysis_comes_back_in_order),
+        TEST(the_stage_again_replaces_its_rows),
+        TEST(a_silent_recording_has_no_rows),
+        TEST(transcripts_keep_nul_and_null),
+        TEST(metrics_go_to_their_rows_and_the_summary_to_the_replay),
+        TEST(an_evaluation_comes_back_by_turn_and_index),
+        TEST(outcomes_without_a_verdict_are_kept_but_no_result),
+        TEST(nothing_is_written_once_the_replay_is_finished),
+        TEST(calls_and_usage_come_back_by_start),
+        TEST(five_thousand_spans_come_back_sorted_by_start),
+        TEST(a_number_that_no_name_has_is_corrupt),
+        TEST(spans_are_unique_by_replay_and_id_of_either_kind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
