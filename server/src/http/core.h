@@ -78,6 +78,7 @@ struct xr_request {
 struct xr_stream;
 struct xr_http {
     struct xr_http_deps deps;
+    struct xr_shared *shared; /* of the handlers */
     const struct xr_route *routes;
     struct xr_http_times times;
     struct MHD_Daemon *daemon;
@@ -124,8 +125,6 @@ void xr_request_id_format(const struct xr_conn *conn, char out[XR_REQUEST_ID_SIZ
 void xr_respond_with(struct xr_request *req, unsigned status, struct MHD_Response *response, const char *content_type);
 /* Hands the response to libmicrohttpd. */
 enum MHD_Result xr_respond_queue(struct xr_request *req);
-/* True when If-None-Match names etag (with its quotes); then 304 has been responded. */
-bool xr_respond_not_modified(struct xr_request *req, const char *etag);
 
 /* sse.c: ends every stream that waits for events. */
 void xr_stream_abandon_all(struct xr_http *http);

@@ -33,6 +33,10 @@ const struct xr_http_deps *xr_request_deps(const struct xr_request *req) {
     return &req->http->deps;
 }
 
+struct xr_shared *xr_request_shared(const struct xr_request *req) {
+    return req->http->shared;
+}
+
 const struct xr_route *xr_request_route(const struct xr_request *req) {
     return req->route;
 }

@@ -2,6 +2,7 @@
 #include "http/server.h"
 #include "base/limits.h"
 #include "http/core.h"
+#include "http/shared.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -186,6 +187,7 @@ void xr_http_unref(struct xr_http *http) {
         pthread_key_delete(http->reader_key);
     pthread_cond_destroy(&http->changed);
     pthread_mutex_destroy(&http->lock);
+    xr_shared_free(http->shared);
     free(http);
 }
 
@@ -194,8 +196,8 @@ enum xr_code xr_http_start_with(const struct xr_http_options *options, const str
     struct xr_http *http = http_new(options, deps);
     if (!http)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
-    enum xr_code code = XR_OK;
-    if (!http->has_reader_key)
+    enum xr_code code = xr_shared_new(&http->shared, err);
+    if (code == XR_OK && !http->has_reader_key)
         code = xr_fail(err, XR_NO_MEMORY, NULL, "no room for a thread's data");
     if (code == XR_OK)
         code = listen_on(http, options->host, options->port, err);
