@@ -61,8 +61,10 @@ void xr_time_format(int64_t wall_ns, char out[XR_ISO_MAX]) {
     int64_t y;
     int m, d;
     civil_from_days(day, &y, &m, &d);
-    snprintf(out, XR_ISO_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)y, m, d, (int)(in_day / 3600000),
-             (int)(in_day / 60000 % 60), (int)(in_day / 1000 % 60), (int)(in_day % 1000));
+    /* The remainders change nothing; they show the compiler that each number has as many digits as it is given. */
+    snprintf(out, XR_ISO_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)y % 10000, (unsigned)m % 100,
+             (unsigned)d % 100, (unsigned)(in_day / 3600000) % 100, (unsigned)(in_day / 60000) % 60,
+             (unsigned)(in_day / 1000) % 60, (unsigned)in_day % 1000);
 }
 
 /* `count` decimal digits at *at; -1 if they are not there. */
