@@ -71,7 +71,7 @@ static struct bucket sum_bucket(const int16_t *frames, size_t n, struct xr_energ
 /* A window is a whole number of buckets, so that none is split. */
 static enum xr_code read_all(int fd, const struct xr_wav *wav, size_t bucket_frames, struct xr_levels *levels,
                              struct xr_err *err) {
-    XR_AUTO(freep) int16_t *window = malloc(XR_AUDIO_WINDOW_FRAMES * XR_CHANNEL_COUNT * sizeof *window);
+    XR_AUTO(freep) int16_t *window = malloc((size_t)XR_AUDIO_WINDOW_FRAMES * XR_CHANNEL_COUNT * sizeof *window);
     if (!window)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     const size_t window_frames = XR_AUDIO_WINDOW_FRAMES / bucket_frames * bucket_frames;

@@ -6,7 +6,8 @@
 
 #define TAU 6.283185307179586
 
-enum { PER_MS = 48, WINDOW_MS = 10, FADE_MS = 150 };
+enum { PER_MS = 48, WINDOW_MS = 10 };
+#define FADE_S 0.15
 #define FRAMES_PER_S 48000.0
 #define SYLLABLE_S 0.22
 
@@ -86,12 +87,12 @@ static float voice(struct scene *scene, size_t i, float *low, double *phase) {
 
 struct truth scene_speak(struct scene *scene, enum xr_channel channel, size_t start_ms, size_t end_ms, double dbfs) {
     const size_t n = (end_ms - start_ms) * PER_MS;
-    assert_true(end_ms <= scene->ms && start_ms + 2 * FADE_MS <= end_ms);
+    assert_true(end_ms <= scene->ms && start_ms + 300 <= end_ms);
     float *sound = calloc(n, sizeof *sound), low = 0;
     double phase = 0, sum = 0;
     assert_non_null(sound);
     for (size_t i = 0; i < n; i++) {
-        const double part_left = (double)(n - i) / (double)(FADE_MS * PER_MS);
+        const double part_left = (double)(n - i) / (FADE_S * FRAMES_PER_S);
         const double fade = part_left < 1 ? pow(10, -2.5 * (1 - part_left)) : 1; /* -50 dB at the end */
         sound[i] = voice(scene, i, &low, &phase) * (float)fade;
         sum += (double)sound[i] * (double)sound[i];
@@ -140,7 +141,7 @@ void scene_noise(struct scene *scene, enum xr_channel channel, enum scene_noise 
 }
 
 void scene_click(struct scene *scene, enum xr_channel channel, size_t at_ms, double dbfs) {
-    for (size_t i = 0; i < 20 * PER_MS; i++)
+    for (size_t i = 0; i < (size_t)20 * PER_MS; i++)
         scene->samples[channel][at_ms * PER_MS + i] += amplitude(dbfs) * uniform(scene) * expf(-(float)i / 150);
 }
 
@@ -152,6 +153,11 @@ void scene_add(struct scene *scene, enum xr_channel channel, float offset) {
 void scene_gain(struct scene *scene, enum xr_channel channel, float gain) {
     for (size_t i = 0; i < scene->frames; i++)
         scene->samples[channel][i] *= gain;
+}
+
+void scene_mute(struct scene *scene, enum xr_channel channel, size_t start_ms, size_t end_ms) {
+    for (size_t i = start_ms * PER_MS; i < end_ms * PER_MS; i++)
+        scene->samples[channel][i] = 0;
 }
 
 void scene_dither(struct scene *scene) {

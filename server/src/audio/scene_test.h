@@ -29,5 +29,6 @@ void scene_noise(struct scene *scene, enum xr_channel channel, enum scene_noise 
 void scene_click(struct scene *scene, enum xr_channel channel, size_t at_ms, double dbfs);
 void scene_add(struct scene *scene, enum xr_channel channel, float offset); /* to every sample */
 void scene_gain(struct scene *scene, enum xr_channel channel, float gain);
+void scene_mute(struct scene *scene, enum xr_channel channel, size_t start_ms, size_t end_ms);
 void scene_dither(struct scene *scene); /* 1 LSB, triangular, both channels */
 int16_t *scene_render(const struct scene *scene); /* interleaved, rounded and clipped; free() it */

@@ -224,11 +224,18 @@ static void put32(uint8_t *p, uint32_t v) {
     put16(p + 2, v >> 16);
 }
 
+static void put_tag(uint8_t *p, const char tag[5]) {
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)tag[i];
+}
+
 void xr_wav_header(uint8_t out[XR_WAV_HEADER_SIZE], uint32_t rate, uint16_t channels, uint64_t frames) {
     const uint32_t frame_size = channels * (uint32_t)sizeof(int16_t);
     const uint32_t size = (uint32_t)(frames * frame_size);
-    memcpy(out, "RIFF....WAVEfmt ", 16);
+    put_tag(out, "RIFF");
     put32(out + 4, size + XR_WAV_HEADER_SIZE - CHUNK_HEADER_SIZE);
+    put_tag(out + 8, "WAVE");
+    put_tag(out + 12, "fmt ");
     put32(out + 16, FORMAT_SIZE);
     put16(out + 20, FORMAT_PCM);
     put16(out + 22, channels);
@@ -236,6 +243,6 @@ void xr_wav_header(uint8_t out[XR_WAV_HEADER_SIZE], uint32_t rate, uint16_t chan
     put32(out + 28, rate * frame_size);
     put16(out + 32, frame_size);
     put16(out + 34, 16);
-    memcpy(out + 36, "data", 4);
+    put_tag(out + 36, "data");
     put32(out + 40, size);
 }

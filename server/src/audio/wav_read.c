@@ -7,13 +7,8 @@ enum { DEINTERLEAVE_SAMPLES = 16384 }; /* on the stack; a few hundred millisecon
 _Static_assert(DEINTERLEAVE_SAMPLES >= XR_WAV_CHANNELS_MAX, "one frame always fits");
 
 static void to_native(int16_t *samples, size_t n) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__; i++)
         samples[i] = (int16_t)__builtin_bswap16((uint16_t)samples[i]);
-#else
-    (void)samples;
-    (void)n;
-#endif
 }
 
 enum xr_code xr_wav_read(int fd, const struct xr_wav *wav, uint64_t first, size_t n, int16_t *dst, size_t *ret_n,
