@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { INPUT_MAX = 512, SEPARATOR = 0xFF };
 
 static struct xr_str take_field(struct xr_str *rest) {
-    const char *end = rest->len > 0 ? memchr(rest->ptr, SEPARATOR, rest->len) : NULL;
+    const char *end = rest->ptr ? memchr(rest->ptr, SEPARATOR, rest->len) : NULL;
     struct xr_str field = {.ptr = rest->ptr, .len = end ? (size_t)(end - rest->ptr) : rest->len};
     size_t skip = field.len + (end != NULL);
     *rest = (struct xr_str){.ptr = skip < rest->len ? rest->ptr + skip : NULL, .len = rest->len - skip};

@@ -73,12 +73,12 @@ struct index {
     const struct xr_transcript **transcripts;
 };
 
-static enum xr_code index_evidence(const struct xr_evidence *evidence, struct xr_arena *arena, struct index *ret_index,
-                                   struct xr_err *err) {
+/* False when out of memory. */
+static bool index_evidence(const struct xr_evidence *evidence, struct xr_arena *arena, struct index *ret_index) {
     struct index index = {.windows = xr_arena_array(arena, evidence->turn_count, sizeof *index.windows),
                           .transcripts = xr_arena_array(arena, evidence->turn_count, sizeof(void *))};
     if (!index.windows || !index.transcripts)
-        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+        return false;
     xr_windows_build(evidence->turns, evidence->turn_count, index.windows);
     for (size_t i = 0; i < evidence->transcript_count; i++) {
         int64_t turn = evidence->transcripts[i].turn_idx;
@@ -86,7 +86,7 @@ static enum xr_code index_evidence(const struct xr_evidence *evidence, struct xr
             index.transcripts[turn] = &evidence->transcripts[i];
     }
     *ret_index = index;
-    return XR_OK;
+    return true;
 }
 
 static size_t count_assertions(const struct xr_spec *spec) {
@@ -114,9 +114,9 @@ enum xr_code xr_assertions_check(const struct xr_spec *spec, const size_t *map, 
     size_t count = count_assertions(spec);
     struct xr_assertion_result *results = xr_arena_array(arena, count, sizeof *results);
     struct index index;
-    if (!results)
+    if (!results || !index_evidence(evidence, arena, &index))
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
-    enum xr_code code = index_evidence(evidence, arena, &index, err);
+    enum xr_code code = XR_OK;
     struct xr_check check = {.evidence = evidence, .arena = arena, .result = results};
     for (size_t i = 0; code == XR_OK && i < spec->turn_count; i++) {
         struct xr_checked_turn turn = {.metric = &evidence->metrics[map[i]],

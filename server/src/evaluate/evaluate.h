@@ -70,7 +70,7 @@ XR_MUST_USE enum xr_code xr_assertions_check(const struct xr_spec *spec, const s
                                              struct xr_err *err);
 
 /* regex.c: does JavaScript's new RegExp(pattern, flags).test(text) hold? XR_INVALID: the engine's message for a bad
- * pattern; XR_TIMEOUT, XR_NO_MEMORY: bounds of base/limits.h, the message completes "it ..."; XR_OVERLOADED: the machine
- * has no thread or memory for a run. Any thread; each call has a thread and a heap of its own. */
+ * pattern; XR_TIMEOUT, XR_NO_MEMORY: bounds of base/limits.h, the message completes "it ..."; XR_OVERLOADED: the
+ * machine has no thread or memory for a run. Any thread; each call has a thread and a heap of its own. */
 XR_MUST_USE enum xr_code xr_regex_test(struct xr_str pattern, struct xr_str flags, struct xr_str text, bool *ret_found,
                                        struct xr_err *err);

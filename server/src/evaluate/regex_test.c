@@ -9,8 +9,8 @@ struct example {
     struct xr_str pattern, flags, text;
     bool found;
 };
-#define ROW(pattern, flags, text, found)                                                                               \
-    {{pattern, sizeof pattern - 1}, {flags, sizeof flags - 1}, {text, sizeof text - 1}, found}
+#define STR(literal) {(literal), sizeof(literal) - 1}
+#define ROW(pattern, flags, text, found) {STR(pattern), STR(flags), STR(text), (found)}
 
 /* What `new RegExp(pattern, flags).test(text)` says. */
 static const struct example EXAMPLES[] = {
@@ -95,7 +95,7 @@ struct wrong {
     struct xr_str pattern, flags;
     const char *message;
 };
-#define BAD(pattern, flags, message) {{pattern, sizeof pattern - 1}, {flags, sizeof flags - 1}, message}
+#define BAD(pattern, flags, message) {STR(pattern), STR(flags), (message)}
 
 static const struct wrong WRONG[] = {
     BAD("(", "", "expecting ')'"),

@@ -13,7 +13,7 @@ enum xr_code xr_turns_derive(const struct xr_segment *segments, size_t count, st
                              struct xr_turn **ret_turns, size_t *ret_count, struct xr_err *err) {
     size_t turn_count = count_turns(segments, count);
     struct xr_turn *turns = xr_arena_array(arena, turn_count, sizeof *turns);
-    if (!turns && turn_count > 0)
+    if (!turns)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
@@ -66,7 +66,7 @@ enum xr_code xr_metrics_compute(const struct xr_turn *turns, size_t turn_count, 
                                 struct xr_err *err) {
     struct xr_turn_metric *metrics = xr_arena_array(arena, turn_count, sizeof *metrics);
     const struct xr_turn *last_user = NULL;
-    if (!metrics && turn_count > 0)
+    if (!metrics)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     for (size_t i = 0; i < turn_count; i++) {
         const struct xr_turn *turn = &turns[i];
