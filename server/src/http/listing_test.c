@@ -3,9 +3,9 @@
 #include "base/limits.h"
 #include "base/test.h"
 #include "http/listing.h"
+#include "http/testkit.h"
 #include "store/conversations.h"
 #include "store/replays.h"
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,53 +59,19 @@ static int close_fixture(void **state) {
     return 0;
 }
 
-/* A write that the test waits for. */
-struct waited {
-    struct xr_write write;
-    pthread_mutex_t lock;
-    pthread_cond_t finished;
-    bool done;
-    enum xr_code code;
-    void *arg;
-};
-
-static void note_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
-    (void)err;
-    struct waited *waited = write->ctx;
-    pthread_mutex_lock(&waited->lock);
-    waited->done = true;
-    waited->code = code;
-    pthread_cond_signal(&waited->finished);
-    pthread_mutex_unlock(&waited->lock);
-}
-
-static void commit(struct fixture *f,
-                   enum xr_code (*apply)(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err),
-                   void *arg) {
-    struct waited waited = {.lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER, .arg = arg};
-    waited.write = (struct xr_write){.apply = apply, .done = note_done, .ctx = &waited};
-    assert_int_equal(xr_store_submit(f->store, &waited.write, NULL), XR_OK);
-    pthread_mutex_lock(&waited.lock);
-    while (!waited.done)
-        pthread_cond_wait(&waited.finished, &waited.lock);
-    pthread_mutex_unlock(&waited.lock);
-    assert_int_equal(waited.code, XR_OK);
-}
-
 static enum xr_code apply_put(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
-    struct waited *waited = write->ctx;
     int64_t now_ns = xr_store_tx_now(tx);
     struct xr_conversation conversation = {.name = XR_STR("n"),
                                            .spec = XR_STR("{\"judges\":[],\"turns\":[]}"),
                                            .created_ns = now_ns,
                                            .last_run_ns = now_ns};
-    memset(conversation.hash, *(uint8_t *)waited->arg, sizeof conversation.hash);
+    memset(conversation.hash, *(uint8_t *)write->ctx, sizeof conversation.hash);
     return xr_store_tx_conversation_put(tx, &conversation, err);
 }
 
 /* New, or run again: it is at the top now. */
 static void put(struct fixture *f, uint8_t hash) {
-    commit(f, apply_put, &hash);
+    xr_commit(f->store, apply_put, &hash);
 }
 
 struct new_replay {
@@ -114,7 +80,7 @@ struct new_replay {
 };
 
 static enum xr_code apply_replay(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
-    struct new_replay *replay = ((struct waited *)write->ctx)->arg;
+    struct new_replay *replay = write->ctx;
     uint8_t hash[XR_SHA256_SIZE];
     memset(hash, replay->hash, sizeof hash);
     struct xr_uuid id = xr_uuid_new();
@@ -233,7 +199,7 @@ static void replays_are_paged_newest_first(void **state) {
     struct fixture *f = *state;
     put(f, 1);
     for (int i = 0; i < 5; i++)
-        commit(f, apply_replay, &(struct new_replay){.hash = 1});
+        xr_commit(f->store, apply_replay, &(struct new_replay){.hash = 1});
     struct xr_page page = {.limit = 2};
     size_t count = 0, pages = 1;
     while (read_page(f, conversation_id(f, 1), &page, NULL, &count))
@@ -252,7 +218,7 @@ static void large_replays_make_short_pages(void **state) {
     xr_buf_char(&config, '"');
     put(f, 1);
     for (int i = 0; i < 60; i++)
-        commit(f, apply_replay, &(struct new_replay){.hash = 1, .run_config = xr_buf_view(&config)});
+        xr_commit(f->store, apply_replay, &(struct new_replay){.hash = 1, .run_config = xr_buf_view(&config)});
     struct xr_page page = {.limit = 60};
     size_t count = 0, pages = 1;
     while (read_page(f, conversation_id(f, 1), &page, NULL, &count))

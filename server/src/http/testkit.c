@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -14,7 +16,16 @@
 
 enum { PATIENCE_S = 20 }; /* a test that waits longer for a byte has failed */
 
-struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_times *times) {
+static void count_kick(void *ctx) {
+    atomic_fetch_add(&((struct xr_rig *)ctx)->kicks, 1);
+}
+
+static enum xr_code queue_is_well(void *ctx, struct xr_err *err) {
+    (void)ctx, (void)err;
+    return XR_OK;
+}
+
+static struct xr_rig *rig_new(void) {
     struct xr_rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
     snprintf(rig->dir, sizeof rig->dir, "/tmp/xr-http-XXXXXX");
@@ -22,13 +33,42 @@ struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_
     assert_int_equal(xr_files_open(rig->dir, &rig->files, NULL), XR_OK);
     assert_int_equal(xr_hub_new(&rig->hub, NULL), XR_OK);
     assert_int_equal(xr_pool_new("test", 2, 64, &rig->pool, NULL), XR_OK);
+    return rig;
+}
+
+static void rig_serve(struct xr_rig *rig, const struct xr_route *routes, const struct xr_http_times *times) {
     const struct xr_http_deps deps = {
-        .clock = xr_clock_system(), .files = rig->files, .hub = rig->hub, .files_pool = rig->pool, .ctx = rig};
+        .clock = xr_clock_system(),
+        .store = rig->store,
+        .files = rig->files,
+        .hub = rig->hub,
+        .files_pool = rig->pool,
+        .kick = count_kick,
+        .queue_health = queue_is_well,
+        .ctx = rig,
+    };
     const struct xr_http_options options = {
         .host = "127.0.0.1", .threads = 2, .routes = routes, .times = times ? *times : XR_HTTP_TIMES};
     struct xr_err err = {0};
     if (xr_http_start_with(&options, &deps, &rig->http, &err) != XR_OK)
         fail_msg("%s", err.message);
+}
+
+struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_times *times) {
+    struct xr_rig *rig = rig_new();
+    rig_serve(rig, routes, times);
+    return rig;
+}
+
+struct xr_rig *xr_rig_start_stored(const struct xr_route *routes) {
+    struct xr_rig *rig = rig_new();
+    struct xr_err err = {0};
+    char path[80], queue_path[80];
+    snprintf(path, sizeof path, "%s/xray.db", rig->dir);
+    snprintf(queue_path, sizeof queue_path, "%s/queue.db", rig->dir);
+    if (xr_store_open(path, queue_path, xr_clock_system(), &rig->store, &err) != XR_OK)
+        fail_msg("%s", err.message);
+    rig_serve(rig, routes, NULL);
     return rig;
 }
 
@@ -41,6 +81,7 @@ void xr_rig_stop(struct xr_rig *rig) {
     xr_hub_close(rig->hub);
     if (rig->http)
         xr_http_stop(rig->http);
+    xr_store_free(rig->store);
     xr_pool_free(rig->pool);
     xr_hub_free(rig->hub);
     xr_files_free(rig->files);
@@ -197,4 +238,34 @@ bool xr_hear_end(int fd) {
     char c;
     ssize_t n = recv(fd, &c, 1, 0);
     return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+struct waited {
+    struct xr_write write;
+    pthread_mutex_t lock;
+    pthread_cond_t finished;
+    bool done;
+    enum xr_code code;
+};
+
+static void note_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    (void)err;
+    struct waited *waited = (struct waited *)write;
+    pthread_mutex_lock(&waited->lock);
+    waited->done = true;
+    waited->code = code;
+    pthread_cond_signal(&waited->finished);
+    pthread_mutex_unlock(&waited->lock);
+}
+
+void xr_commit(struct xr_store *store,
+               enum xr_code (*apply)(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err), void *arg) {
+    struct waited waited = {.lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
+    waited.write = (struct xr_write){.apply = apply, .done = note_done, .ctx = arg};
+    assert_int_equal(xr_store_submit(store, &waited.write, NULL), XR_OK);
+    pthread_mutex_lock(&waited.lock);
+    while (!waited.done)
+        pthread_cond_wait(&waited.finished, &waited.lock);
+    pthread_mutex_unlock(&waited.lock);
+    assert_int_equal(waited.code, XR_OK);
 }

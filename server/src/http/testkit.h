@@ -8,10 +8,14 @@ struct xr_rig {
     struct xr_hub *hub;
     struct xr_files *files;
     struct xr_pool *pool; /* where deferred requests do their work */
+    struct xr_store *store; /* NULL without one */
+    _Atomic int kicks; /* how often the workers were woken */
     char dir[64]; /* the data directory */
 };
 /* times NULL: the real ones. */
 struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_times *times);
+/* The same with a store. */
+struct xr_rig *xr_rig_start_stored(const struct xr_route *routes);
 void xr_rig_stop(struct xr_rig *rig);
 size_t xr_rig_temp_files(const struct xr_rig *rig);
 
@@ -37,3 +41,6 @@ const char *xr_reply_header(const struct xr_reply *reply, const char *name);
 bool xr_hear_until(int fd, const char *text);
 /* True when the peer closes without sending another byte. */
 bool xr_hear_end(int fd);
+/* Submits one write, whose ctx is arg, and waits for it. */
+void xr_commit(struct xr_store *store,
+               enum xr_code (*apply)(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err), void *arg);
