@@ -100,6 +100,15 @@
 /* Providers. */
 #define XR_TTS_WAV_MAX XR_MIB(64)
 #define XR_PROVIDER_ERROR_MAX 512
+#define XR_PROVIDER_URL_MAX 2048
+#define XR_PROVIDER_KEY_MAX 4096
+#define XR_PROVIDER_NAME_MAX 1024 /* a model's or a voice's name */
+#define XR_PROVIDERS_CONFIG_MAX XR_KIB(128)
+#define XR_TTS_KEY_MAX XR_MIB(1) /* the JSON text that a cache key is the hash of */
+#define XR_TTS_TOKEN_MAX 48 /* bytes without a space that local speech takes as one word */
+#define XR_TTS_SENTENCE_MAX 500 /* bytes spoken at once: memory is a function of it */
+#define XR_UTTERANCE_MAX_S 30 /* decoded at once by local transcription */
+#define XR_JUDGE_ARENA_MAX XR_MIB(64) /* words of one local judgement */
 #define XR_TASKS_MAX 8192 /* queued tasks of one pool */
 
 /* Store and queue. */

@@ -20,6 +20,10 @@ XR_MUST_USE enum xr_code xr_utf8_repair(struct xr_arena *arena, struct xr_str s,
  * final-sigma rule). */
 XR_MUST_USE enum xr_code xr_text_lower(struct xr_arena *arena, struct xr_str s, struct xr_str *ret_s,
                                        struct xr_err *err);
+/* The nearest printable ASCII: letters without their accents ("José" is "Jose"), plain quotes and dashes, a space for
+ * everything that has no near form (controls, NUL, ill-formed bytes, other scripts, emoji). */
+XR_MUST_USE enum xr_code xr_text_ascii(struct xr_arena *arena, struct xr_str s, struct xr_str *ret_s,
+                                       struct xr_err *err);
 /* Without leading and trailing Unicode white space (ECMAScript's WhiteSpace and LineTerminator); a view into s. */
 struct xr_str xr_text_trim(struct xr_str s);
 /* First occurrence of needle in hay; true for an empty needle. */

@@ -61,8 +61,36 @@ static void ill_formed_utf8_is_seen_and_repaired(void **state) {
     assert_true(xr_utf8_valid(XR_STR("a\0\xF4\x8F\xBF\xBF")));
 }
 
+static void ascii_drops_accents_and_what_has_no_near_form(void **state) {
+    (void)state;
+    static const struct {
+        struct xr_str in, out;
+    } CASES[] = {
+        {XR_STR("plain text, 7:30!"), XR_STR("plain text, 7:30!")},
+        {XR_STR("Jos\xC3\xA9 na\xC3\xAFve"), XR_STR("Jose naive")},
+        {XR_STR("stra\xC3\x9F"
+                "e \xC3\xB8re"),
+         XR_STR("strasse ore")},
+        {XR_STR("it\xE2\x80\x99s \xE2\x80\x9Cok\xE2\x80\x9D\xE2\x80\xA6"), XR_STR("it's \"ok\"...")},
+        {XR_STR("wait\xE2\x80\x94no"), XR_STR("wait, no")},
+        {XR_STR("a\0b\tc\xFF"
+                "d"),
+         XR_STR("a b c d")},
+        {XR_STR("hi \xF0\x9F\x98\x80\xE4\xBD\xA0"), XR_STR("hi   ")},
+        {XR_STR(""), XR_STR("")},
+    };
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(4096);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct xr_str out = {0};
+        assert_int_equal(xr_text_ascii(arena, CASES[i].in, &out, NULL), XR_OK);
+        assert_int_equal(out.len, CASES[i].out.len);
+        assert_memory_equal(out.ptr, CASES[i].out.ptr, out.len);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ascii_drops_accents_and_what_has_no_near_form),
         cmocka_unit_test(lower_case_is_javascripts),
         cmocka_unit_test(trim_takes_unicode_white_space),
         cmocka_unit_test(utf16_length_counts_code_units),
