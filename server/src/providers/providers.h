@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/pool.h"
 #include "base/str.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,14 +34,15 @@ XR_MUST_USE enum xr_code xr_providers_config_load(const char *(*getenv_fn)(const
                                                   struct xr_buf *problems, struct xr_providers_config **ret_config,
                                                   struct xr_err *err);
 void xr_providers_config_free(struct xr_providers_config *config);
+XR_DEFINE_FREEP(struct xr_providers_config, xr_providers_config_free)
 struct xr_provider_choice xr_providers_choice(const struct xr_providers_config *config, enum xr_stage_kind stage);
 
 struct xr_providers; /* any thread */
-/* config is borrowed. workers: threads (and decoders) of the local providers. */
+/* config is borrowed. workers: threads (and decoders) of the local providers, 1..64. */
 XR_MUST_USE enum xr_code xr_providers_new(const struct xr_providers_config *config, unsigned workers,
                                           const struct xr_clock *clock, struct xr_providers **ret_providers,
                                           struct xr_err *err);
-/* Cancels what runs (each done is called with XR_CANCELLED), joins the threads. */
+/* Cancels what runs (each done is called with XR_CANCELLED), joins the threads. Nothing may be started beside it. */
 void xr_providers_free(struct xr_providers *providers);
 XR_DEFINE_FREEP(struct xr_providers, xr_providers_free)
 
@@ -57,10 +59,12 @@ struct xr_call {
     void *ctx;
     /* Set before done: */
     enum xr_code code;
-    struct xr_err err; /* code XR_UNAVAILABLE, XR_REFUSED, XR_NO_CREDENTIAL, XR_TIMEOUT, XR_CANCELLED, XR_INTERNAL */
+    /* code XR_UNAVAILABLE, XR_REFUSED, XR_NO_CREDENTIAL, XR_TIMEOUT, XR_CANCELLED, XR_INTERNAL; XR_IO, XR_STORAGE_FULL,
+     * XR_NO_MEMORY when the caller's file or arena, or memory itself, gave out. */
+    struct xr_err err;
     struct xr_providers *providers; /* the implementation's from here on */
-    void *impl;
-    void *next;
+    struct xr_task task;
+    enum xr_stage_kind stage;
 };
 
 struct xr_tts_call {
@@ -75,7 +79,8 @@ struct xr_str xr_tts_voice(const struct xr_providers *providers, bool has_voice_
 /* sha256(JSON [provider, model, voice, text]) : the key of tts_synth_cache. */
 XR_MUST_USE enum xr_code xr_tts_cache_key(const struct xr_providers *providers, struct xr_str voice, struct xr_str text,
                                           uint8_t out[32], struct xr_err *err);
-/* XR_NO_CREDENTIAL when the chosen provider lacks its key: err->path is the variable to set (env_var in the API). */
+/* XR_NO_CREDENTIAL when the chosen provider lacks its key: err->path is the variable to set (env_var in the API).
+ * XR_REFUSED when this build cannot call the provider. */
 XR_MUST_USE enum xr_code xr_tts_ready(const struct xr_providers *providers, struct xr_err *err);
 void xr_tts_start(struct xr_providers *providers, struct xr_tts_call *call);
 
