@@ -16,10 +16,18 @@ struct xr_ingest_file {
     uint8_t sha256[XR_SHA256_SIZE];
 };
 
-struct xr_ingest;
-XR_MUST_USE enum xr_code xr_ingest_new(struct xr_store *store, struct xr_files *files, struct xr_providers *providers,
-                                       struct xr_pool *pool, const struct xr_clock *clock,
-                                       struct xr_ingest **ret_ingest, struct xr_err *err);
+struct xr_ingest; /* any thread */
+/* All borrowed, all outlive it. pool runs what touches the disk. */
+struct xr_ingest_deps {
+    struct xr_store *store;
+    struct xr_files *files;
+    struct xr_providers *providers;
+    const struct xr_providers_config *config;
+    struct xr_pool *pool;
+    const struct xr_clock *clock;
+};
+XR_MUST_USE enum xr_code xr_ingest_new(const struct xr_ingest_deps *deps, struct xr_ingest **ret_ingest,
+                                       struct xr_err *err);
 void xr_ingest_free(struct xr_ingest *ingest); /* nothing may be running */
 XR_DEFINE_FREEP(struct xr_ingest, xr_ingest_free)
 

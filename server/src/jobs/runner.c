@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Claims jobs and keeps time: one thread ("jobs") that sleeps until the next retry is due, a sweep is due, or a kick.
+ */
+#include "jobs/announce.h"
+#include "jobs/chain.h"
+#include "jobs/reconcile.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct xr_jobs {
+    struct xr_jobs_deps deps;
+    struct xr_jobs_config config;
+    struct xr_pool *pool;
+    struct xr_reader_pool *readers;
+    _Atomic bool stopping;
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* the thread's; monotonic clock */
+    pthread_cond_t quiet; /* a chain or a write of ours is over */
+    pthread_t thread;
+    bool started;
+    struct xr_chain *chains; /* all, parked ones too */
+    size_t chain_count;
+    bool wanted; /* look for work */
+    bool claiming; /* a claim is on its way */
+    bool sweeping_leases, sweeping_stalled;
+    int64_t due_wall_ns; /* of the next waiting job; XR_TIME_NONE: none known */
+    int64_t next_lease_sweep, next_stall_sweep, next_heartbeat; /* monotonic */
+    int64_t last_ok_ns; /* monotonic: the last write of ours that got through */
+    int64_t asked_ns; /* monotonic: when the oldest unanswered one was submitted; 0: none */
+
+    struct xr_write claim_write, lease_write, stall_write;
+    struct xr_job claimed;
+    int64_t claim_next_due;
+    struct xr_job lost[XR_SWEEP_BATCH];
+    int64_t lost_seq[XR_SWEEP_BATCH];
+    size_t lost_count;
+    struct xr_replay_ref stalled[XR_SWEEP_BATCH];
+    size_t stalled_count;
+};
+
+const struct xr_jobs_deps *xr_jobs_deps_of(const struct xr_jobs *jobs) {
+    return &jobs->deps;
+}
+
+const struct xr_jobs_config *xr_jobs_config_of(const struct xr_jobs *jobs) {
+    return &jobs->config;
+}
+
+struct xr_reader_pool *xr_jobs_readers(struct xr_jobs *jobs) {
+    return jobs->readers;
+}
+
+bool xr_jobs_stopping(const struct xr_jobs *jobs) {
+    return atomic_load(&jobs->stopping);
+}
+
+int64_t xr_jobs_lease_s(const struct xr_jobs *jobs) {
+    return jobs->config.stage_timeout_s + XR_JOB_LEASE_MARGIN_S;
+}
+
+bool xr_jobs_transcription_none(const struct xr_jobs *jobs) {
+    struct xr_provider_choice choice = xr_providers_choice(jobs->deps.providers_config, XR_STAGE_TRANSCRIPTION);
+    return strcmp(choice.provider, "none") == 0;
+}
+
+static int64_t now_mono(const struct xr_jobs *jobs) {
+    return xr_clock_mono(jobs->deps.clock);
+}
+
+/* --- chains --- */
+
+static void run_chain(struct xr_task *task) {
+    struct xr_chain *chain = (struct xr_chain *)task;
+    chain->run(chain);
+}
+
+void xr_jobs_park(struct xr_jobs *jobs, struct xr_chain *chain, void (*run)(struct xr_chain *chain), int64_t delay_ms) {
+    pthread_mutex_lock(&jobs->lock);
+    chain->run = run;
+    chain->parked_until_ns = now_mono(jobs) + delay_ms * XR_NS_PER_MS;
+    pthread_cond_signal(&jobs->wake);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+void xr_jobs_resume(struct xr_jobs *jobs, struct xr_chain *chain, void (*run)(struct xr_chain *chain)) {
+    struct xr_err err;
+    chain->run = run;
+    chain->task.run = run_chain;
+    if (xr_pool_submit(jobs->pool, &chain->task, &err) != XR_OK)
+        xr_jobs_park(jobs, chain, run, XR_ENDING_RETRY_MS);
+}
+
+static void list_add(struct xr_jobs *jobs, struct xr_chain *chain) {
+    chain->next = jobs->chains;
+    if (jobs->chains)
+        jobs->chains->prev = chain;
+    jobs->chains = chain;
+    jobs->chain_count++;
+}
+
+static void list_remove(struct xr_jobs *jobs, struct xr_chain *chain) {
+    if (chain->prev)
+        chain->prev->next = chain->next;
+    else
+        jobs->chains = chain->next;
+    if (chain->next)
+        chain->next->prev = chain->prev;
+    jobs->chain_count--;
+}
+
+static void look_for_work(struct xr_jobs *jobs);
+
+void xr_jobs_chain_over(struct xr_jobs *jobs, struct xr_chain *chain) {
+    pthread_mutex_lock(&jobs->lock);
+    list_remove(jobs, chain);
+    pthread_cond_broadcast(&jobs->quiet);
+    pthread_cond_signal(&jobs->wake); /* the thread ends with the last chain */
+    pthread_mutex_unlock(&jobs->lock);
+    xr_chain_free(chain);
+    look_for_work(jobs);
+}
+
+/* --- claims --- */
+
+static enum xr_code apply_claim(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
+    struct xr_jobs *jobs = write->ctx;
+    return xr_queue_tx_claim(tx, xr_jobs_lease_s(jobs), &jobs->claimed, &jobs->claim_next_due, err);
+}
+
+/* A write of ours is over, under the lock. */
+static void note_write(struct xr_jobs *jobs, bool ok) {
+    int64_t now = now_mono(jobs);
+    if (ok)
+        jobs->last_ok_ns = now;
+    jobs->asked_ns = 0;
+    pthread_cond_broadcast(&jobs->quiet);
+}
+
+static void claim_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    struct xr_jobs *jobs = write->ctx;
+    (void)err;
+    struct xr_chain *chain = code == XR_OK ? xr_chain_new(jobs, &jobs->claimed) : NULL;
+    pthread_mutex_lock(&jobs->lock);
+    jobs->claiming = false;
+    note_write(jobs, code == XR_OK || code == XR_NOT_FOUND);
+    if (code == XR_NOT_FOUND)
+        jobs->due_wall_ns = jobs->claim_next_due;
+    else
+        jobs->wanted = true; /* there may be more; after a fault, or without memory, the thread tries again */
+    if (chain)
+        list_add(jobs, chain);
+    if (code != XR_OK && code != XR_NOT_FOUND)
+        jobs->due_wall_ns = xr_clock_wall(jobs->deps.clock) + XR_ENDING_RETRY_MS * XR_NS_PER_MS;
+    pthread_cond_signal(&jobs->wake);
+    pthread_mutex_unlock(&jobs->lock);
+    if (chain) {
+        xr_jobs_resume(jobs, chain, xr_chain_start);
+        look_for_work(jobs);
+    }
+}
+
+/* Submits a claim unless one is on its way or there is no room. */
+static void look_for_work(struct xr_jobs *jobs) {
+    struct xr_err err;
+    pthread_mutex_lock(&jobs->lock);
+    jobs->wanted = true;
+    bool go = !jobs->claiming && !jobs->stopping && jobs->chain_count < XR_CHAINS_MAX;
+    if (go) {
+        jobs->claiming = true;
+        jobs->wanted = false;
+        jobs->asked_ns = jobs->asked_ns ? jobs->asked_ns : now_mono(jobs);
+        jobs->claim_write = (struct xr_write){.apply = apply_claim, .done = claim_done, .ctx = jobs};
+        /* Submitting under the lock is fine: done is never called from inside submit. */
+        if (xr_store_submit(jobs->deps.store, &jobs->claim_write, &err) != XR_OK) {
+            jobs->claiming = false;
+            jobs->due_wall_ns = xr_clock_wall(jobs->deps.clock) + XR_ENDING_RETRY_MS * XR_NS_PER_MS;
+            pthread_cond_broadcast(&jobs->quiet);
+            pthread_cond_signal(&jobs->wake);
+        }
+    }
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+void xr_jobs_kick(struct xr_jobs *jobs) {
+    look_for_work(jobs);
+}
+
+/* --- sweeps --- */
+
+static void publish(struct xr_jobs *jobs, const struct xr_uuid *topic, struct xr_event *event) {
+    if (event)
+        xr_hub_publish(jobs->deps.hub, topic, event);
+    xr_event_unref(event);
+}
+
+static void announce_failure(struct xr_jobs *jobs, const struct xr_uuid *topic, enum xr_reason reason, int64_t seq) {
+    char replay[XR_UUID_TEXT + 1];
+    xr_uuid_format(topic, replay);
+    xr_log(jobs->deps.log, XR_LOG_WARN, "replay failed", XR_LOG_S("replay_id", replay),
+           XR_LOG_S("reason", xr_reason_name(reason)));
+    publish(jobs, topic, xr_announce_state(XR_FAILED_STATE, XR_STEP_NONE, seq));
+    publish(jobs, topic, xr_announce_failed(reason, seq));
+}
+
+static enum xr_code apply_lease_sweep(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
+    struct xr_jobs *jobs = write->ctx;
+    struct xr_replay row;
+    struct xr_replay_change change = {.actor = XR_BY_WORKER,
+                                      .to = XR_FAILED_STATE,
+                                      .reason = XR_REASON_WORKER_LOST,
+                                      .finished_ns = XR_TIME_NONE,
+                                      .job_id = -1};
+    enum xr_code code = xr_queue_tx_expire(tx, jobs->lost, XR_SWEEP_BATCH, &jobs->lost_count, err);
+    for (size_t i = 0; code == XR_OK && i < jobs->lost_count; i++) {
+        code = xr_store_tx_replay_change(tx, jobs->lost[i].replay_id, &change, &row, err);
+        jobs->lost_seq[i] = code == XR_OK ? row.seq : -1;
+        if (code == XR_CONFLICT || code == XR_NOT_FOUND)
+            code = XR_OK; /* it ended some other way: nothing to fail */
+    }
+    return code;
+}
+
+static void lease_sweep_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    struct xr_jobs *jobs = write->ctx;
+    (void)err;
+    for (size_t i = 0; code == XR_OK && i < jobs->lost_count; i++)
+        if (jobs->lost_seq[i] >= 0)
+            announce_failure(jobs, &jobs->lost[i].replay_uuid, XR_REASON_WORKER_LOST, jobs->lost_seq[i]);
+    pthread_mutex_lock(&jobs->lock);
+    jobs->sweeping_leases = false;
+    note_write(jobs, code == XR_OK);
+    pthread_mutex_unlock(&jobs->lock);
+    look_for_work(jobs);
+}
+
+static enum xr_code apply_stall_sweep(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
+    struct xr_jobs *jobs = write->ctx;
+    int64_t before = xr_store_tx_now(tx) - jobs->config.stall_timeout_s * XR_NS_PER_S;
+    return xr_store_tx_replays_stall(tx, before, jobs->stalled, XR_SWEEP_BATCH, &jobs->stalled_count, err);
+}
+
+static void stall_sweep_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    struct xr_jobs *jobs = write->ctx;
+    (void)err;
+    for (size_t i = 0; code == XR_OK && i < jobs->stalled_count; i++)
+        announce_failure(jobs, &jobs->stalled[i].uuid, XR_REASON_STALLED, jobs->stalled[i].seq);
+    pthread_mutex_lock(&jobs->lock);
+    jobs->sweeping_stalled = false;
+    note_write(jobs, code == XR_OK);
+    if (code == XR_OK && jobs->stalled_count == XR_SWEEP_BATCH)
+        jobs->next_stall_sweep = 0; /* a full batch: there may be more */
+    pthread_cond_signal(&jobs->wake);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+/* Under the lock. */
+static bool submit_sweep(struct xr_jobs *jobs, struct xr_write *write,
+                         enum xr_code (*apply)(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err),
+                         void (*done)(struct xr_write *write, enum xr_code code, const struct xr_err *err)) {
+    struct xr_err err;
+    *write = (struct xr_write){.apply = apply, .done = done, .ctx = jobs};
+    return xr_store_submit(jobs->deps.store, write, &err) == XR_OK;
+}
+
+static int64_t stall_sweep_interval_s(const struct xr_jobs *jobs) {
+    int64_t s = jobs->config.stall_timeout_s / 10;
+    return s < 1 ? 1 : s > XR_STALL_SWEEP_MAX_S ? XR_STALL_SWEEP_MAX_S : s;
+}
+
+/* --- the thread --- */
+
+/* A parked chain whose time has come, unparked; under the lock. */
+static struct xr_chain *unpark(struct xr_jobs *jobs, int64_t now) {
+    for (struct xr_chain *chain = jobs->chains; chain; chain = chain->next) {
+        if (chain->parked_until_ns != 0 && chain->parked_until_ns <= now) {
+            chain->parked_until_ns = 0;
+            return chain;
+        }
+    }
+    return NULL;
+}
+
+static int64_t earliest(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* When the thread must look again, monotonic; under the lock. */
+static int64_t next_wake(struct xr_jobs *jobs, int64_t now) {
+    int64_t at = earliest(earliest(jobs->next_heartbeat, jobs->next_lease_sweep), jobs->next_stall_sweep);
+    if (jobs->due_wall_ns != XR_TIME_NONE) {
+        int64_t wait = jobs->due_wall_ns - xr_clock_wall(jobs->deps.clock);
+        at = earliest(at, now + (wait > 0 ? wait : 0));
+    }
+    for (struct xr_chain *chain = jobs->chains; chain; chain = chain->next)
+        if (chain->parked_until_ns != 0)
+            at = earliest(at, chain->parked_until_ns);
+    return at;
+}
+
+/* Starts what is due; under the lock, which it may drop. */
+static void do_due(struct xr_jobs *jobs, int64_t now) {
+    if (now >= jobs->next_lease_sweep) {
+        jobs->next_lease_sweep = now + XR_LEASE_SWEEP_S * XR_NS_PER_S;
+        if (!jobs->sweeping_leases)
+            jobs->sweeping_leases = submit_sweep(jobs, &jobs->lease_write, apply_lease_sweep, lease_sweep_done);
+    }
+    if (now >= jobs->next_stall_sweep) {
+        jobs->next_stall_sweep = now + stall_sweep_interval_s(jobs) * XR_NS_PER_S;
+        if (!jobs->sweeping_stalled)
+            jobs->sweeping_stalled = submit_sweep(jobs, &jobs->stall_write, apply_stall_sweep, stall_sweep_done);
+    }
+    bool beat = now >= jobs->next_heartbeat;
+    if (beat)
+        jobs->next_heartbeat = now + XR_SSE_HEARTBEAT_S * XR_NS_PER_S;
+    bool work =
+        jobs->wanted && !jobs->claiming && jobs->chain_count < XR_CHAINS_MAX && jobs->due_wall_ns == XR_TIME_NONE;
+    if (jobs->due_wall_ns != XR_TIME_NONE && jobs->due_wall_ns <= xr_clock_wall(jobs->deps.clock)) {
+        jobs->due_wall_ns = XR_TIME_NONE;
+        work = true;
+    }
+    pthread_mutex_unlock(&jobs->lock);
+    if (beat) {
+        struct xr_event *event = xr_event_new(XR_STR(": heartbeat\n\n"), INT64_MAX, false, false);
+        if (event)
+            xr_hub_publish_all(jobs->deps.hub, event);
+        xr_event_unref(event);
+    }
+    if (work)
+        look_for_work(jobs);
+    pthread_mutex_lock(&jobs->lock);
+}
+
+static void *keep_time(void *arg) {
+    struct xr_jobs *jobs = arg;
+    pthread_setname_np(pthread_self(), "jobs");
+    pthread_mutex_lock(&jobs->lock);
+    while (!jobs->stopping || jobs->chain_count > 0) {
+        int64_t now = now_mono(jobs);
+        for (struct xr_chain *chain = unpark(jobs, now); chain; chain = unpark(jobs, now)) {
+            pthread_mutex_unlock(&jobs->lock);
+            xr_jobs_resume(jobs, chain, chain->run);
+            pthread_mutex_lock(&jobs->lock);
+        }
+        if (!jobs->stopping)
+            do_due(jobs, now);
+        int64_t at = next_wake(jobs, now);
+        struct timespec until = {.tv_sec = at / XR_NS_PER_S, .tv_nsec = at % XR_NS_PER_S};
+        if (at > now)
+            pthread_cond_timedwait(&jobs->wake, &jobs->lock, &until);
+    }
+    pthread_mutex_unlock(&jobs->lock);
+    return NULL;
+}
+
+/* --- start and stop --- */
+
+static void jobs_free(struct xr_jobs *jobs) {
+    xr_pool_free(jobs->pool);
+    xr_reader_pool_free(jobs->readers);
+    pthread_cond_destroy(&jobs->wake);
+    pthread_cond_destroy(&jobs->quiet);
+    pthread_mutex_destroy(&jobs->lock);
+    free(jobs);
+}
+
+static void init_sync(struct xr_jobs *jobs) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&jobs->wake, &monotonic);
+    pthread_cond_init(&jobs->quiet, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&jobs->lock, NULL);
+}
+
+enum xr_code xr_jobs_start(const struct xr_jobs_deps *deps, const struct xr_jobs_config *config,
+                           struct xr_jobs **ret_jobs, struct xr_err *err) {
+    struct xr_jobs *jobs = calloc(1, sizeof *jobs);
+    if (!jobs)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    jobs->deps = *deps;
+    jobs->config = *config;
+    jobs->due_wall_ns = XR_TIME_NONE;
+    init_sync(jobs);
+    int64_t now = now_mono(jobs);
+    jobs->last_ok_ns = now;
+    jobs->next_heartbeat = now + XR_SSE_HEARTBEAT_S * XR_NS_PER_S;
+    jobs->next_lease_sweep = now + XR_LEASE_SWEEP_S * XR_NS_PER_S;
+    enum xr_code code = xr_pool_new("worker", config->workers, XR_TASKS_MAX, &jobs->pool, err);
+    if (code == XR_OK)
+        code = xr_reader_pool_new(deps->store, config->workers, &jobs->readers, err);
+    if (code == XR_OK)
+        code = xr_reconcile(deps->store, deps->log, err);
+    if (code == XR_OK && pthread_create(&jobs->thread, NULL, keep_time, jobs) != 0)
+        code = xr_fail(err, XR_INTERNAL, NULL, "no thread for the job queue");
+    if (code != XR_OK) {
+        jobs_free(jobs);
+        return code;
+    }
+    *ret_jobs = jobs;
+    xr_jobs_kick(jobs);
+    return XR_OK;
+}
+
+enum { HEALTH_LIMIT_S = 15 };
+
+enum xr_code xr_jobs_health(struct xr_jobs *jobs, struct xr_err *err) {
+    pthread_mutex_lock(&jobs->lock);
+    int64_t silent = now_mono(jobs) - jobs->last_ok_ns;
+    pthread_mutex_unlock(&jobs->lock);
+    /* The lease sweep writes every XR_LEASE_SWEEP_S, so silence means that nothing gets through. */
+    if (silent > HEALTH_LIMIT_S * XR_NS_PER_S)
+        return xr_fail(err, XR_UNAVAILABLE, NULL, "the queue has not got a write through for %lld s",
+                       (long long)(silent / XR_NS_PER_S));
+    return XR_OK;
+}
+
+static bool writing(const struct xr_jobs *jobs) {
+    return jobs->claiming || jobs->sweeping_leases || jobs->sweeping_stalled;
+}
+
+/* Waits until no chain is left or the time is up; then, however long it takes, for our own writes. */
+static void wait_until_quiet(struct xr_jobs *jobs) {
+    int64_t limit = now_mono(jobs) + XR_STOP_WAIT_S * XR_NS_PER_S;
+    struct timespec until = {.tv_sec = limit / XR_NS_PER_S, .tv_nsec = limit % XR_NS_PER_S};
+    int timed_out = 0;
+    while (jobs->chain_count > 0 && !timed_out)
+        timed_out = pthread_cond_timedwait(&jobs->quiet, &jobs->lock, &until);
+    while (writing(jobs))
+        pthread_cond_wait(&jobs->quiet, &jobs->lock);
+}
+
+size_t xr_jobs_stop(struct xr_jobs *jobs) {
+    if (!jobs)
+        return 0;
+    pthread_mutex_lock(&jobs->lock);
+    jobs->stopping = true;
+    for (struct xr_chain *chain = jobs->chains; chain; chain = chain->next)
+        atomic_store(&chain->group.cancelled, true);
+    pthread_cond_signal(&jobs->wake);
+    wait_until_quiet(jobs);
+    size_t left = jobs->chain_count;
+    pthread_mutex_unlock(&jobs->lock);
+    if (left > 0)
+        return left;
+    pthread_join(jobs->thread, NULL);
+    jobs_free(jobs);
+    return 0;
+}
