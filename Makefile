@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin targets over Meson and scripts/. `make demo` and `make test` do everything on a bare machine.
+T ?= 60
+.PHONY: all setup build demo test check format bench fuzz clean
+
+all: build
+
+setup:
+	scripts/setup
+
+build: setup
+	scripts/build release
+
+demo: build
+	.venv/bin/python scripts/demo.py
+
+test: setup
+	scripts/test
+
+check: setup
+	scripts/check
+
+format:
+	clang-format-19 -i $$(git ls-files '*.c' '*.h')
+	.venv/bin/ruff format --quiet .
+
+bench: build
+	.venv/bin/python bench/run.py
+
+# T: seconds for each target
+fuzz: setup
+	scripts/fuzz $(T)
+
+clean:
+	rm -rf build
