@@ -12,6 +12,7 @@ import argparse
 import array
 import io
 import json
+import os
 import sys
 import tempfile
 import time
@@ -67,8 +68,7 @@ def checked(reply: httpx.Response) -> httpx.Response:
 def turn_audio(client: httpx.Client, conversation: str, turn: int) -> array.array[int]:
     body = checked(client.get(f"/v1/conversations/{conversation}/turns/{turn}/audio")).content
     with wave.open(io.BytesIO(body)) as wav:
-        samples = array.array("h", wav.readframes(wav.getnframes()))
-    return samples
+        return array.array("h", wav.readframes(wav.getnframes()))
 
 
 def recording(turns: list[tuple[str, array.array[int]]], agent_delay_s: float) -> bytes:
@@ -193,13 +193,8 @@ def main() -> None:
             print(f"xrayd listens on {server.url}\n")
             with httpx.Client(base_url=server.url, timeout=120) as client:
                 demo(client)
-            print(
-                f"The server was at {server.url} (its reference at {server.url}/docs); it stops now. To keep one running:"
-            )
-    binary = ROOT / "build" / "xrayd"
-    print(
-        f"  XRAY_JUDGE_PROVIDER=lexical {binary.relative_to(Path.cwd()) if binary.is_relative_to(Path.cwd()) else binary}"
-    )
+            print(f"The server was at {server.url}, its reference at {server.url}/docs; it stops now.")
+    print(f"To keep one running:\n  XRAY_JUDGE_PROVIDER=lexical {os.path.relpath(ROOT / 'build' / 'xrayd')}")
 
 
 if __name__ == "__main__":

@@ -60,9 +60,9 @@ def problems_of(path: Path, root: Path) -> list[str]:
     found: list[str] = []
     for name in INCLUDE.findall(text):
         target = name.split("/")[0]
-        if (root / name).exists() and target != folder:
-            if rank_of(target) >= rank_of(folder):
-                found.append(f"{path}: {folder}/ may not include {name}")
+        ours = (root / name).exists() and target != folder
+        if ours and rank_of(target) >= rank_of(folder):
+            found.append(f"{path}: {folder}/ may not include {name}")
         for prefix, owner in LIBRARIES.items():
             if name.startswith(prefix) and folder != owner:
                 found.append(f"{path}: only {owner}/ may include {name}")
