@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
-
-from api import Api  # noqa: E402
-from xrayd_process import Xrayd  # noqa: E402
+from api import Api
+from xrayd_process import Xrayd
 
 StartServer = Callable[..., Xrayd]
 
