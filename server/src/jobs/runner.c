@@ -388,7 +388,7 @@ enum xr_code xr_jobs_start(const struct xr_jobs_deps *deps, const struct xr_jobs
     int64_t now = now_mono(jobs);
     jobs->last_ok_ns = now;
     jobs->next_heartbeat = now + XR_SSE_HEARTBEAT_S * XR_NS_PER_S;
-    jobs->next_lease_sweep = now + XR_LEASE_SWEEP_S * XR_NS_PER_S;
+    jobs->next_lease_sweep = now; /* a job may have lost its last lease with the process before */
     enum xr_code code = xr_pool_new("worker", config->workers, XR_TASKS_MAX, &jobs->pool, err);
     if (code == XR_OK)
         code = xr_reader_pool_new(deps->store, config->workers, &jobs->readers, err);

@@ -122,6 +122,8 @@ static enum xr_code apply_transcripts(struct xr_chain *chain, struct xr_store_tx
     if (code == XR_OK)
         code = xr_queue_tx_advance(tx, job, XR_JOB_METRICS, xr_jobs_lease_s(chain->jobs), &chain->job[XR_JOB_METRICS],
                                    err);
+    if (code == XR_OK)
+        code = xr_store_tx_replay_job(tx, job->replay_id, chain->job[XR_JOB_METRICS].id, err);
     return code;
 }
 

@@ -19,6 +19,8 @@ static enum xr_code apply_metrics(struct xr_chain *chain, struct xr_store_tx *tx
     if (code == XR_OK && !chain->replay.live)
         code = xr_queue_tx_advance(tx, job, XR_JOB_EVALUATE, xr_jobs_lease_s(chain->jobs), &chain->job[XR_JOB_EVALUATE],
                                    err);
+    if (code == XR_OK && !chain->replay.live)
+        code = xr_store_tx_replay_job(tx, job->replay_id, chain->job[XR_JOB_EVALUATE].id, err);
     return code;
 }
 
