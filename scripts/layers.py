@@ -40,7 +40,7 @@ LIBRARIES = {
     "sphinxbase/": "providers",
     "libstemmer.h": "providers",
     "cmocka.h": "base",
-    "zlib.h": "http",
+    "zlib.h": "base",
     "curl/": "providers",
 }
 SQL = re.compile(r'"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|PRAGMA)\s')
