@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from xrayd_process import ROOT, Xrayd
 
 RATE = 48_000
+EDGE = 300  # of 32767
 TALK: list[tuple[str, str]] = [
     ("user", "Hello, I would like to book a table for two people."),
     ("agent", "Good morning. For which day would you like to book the table?"),
@@ -43,7 +45,7 @@ CHECKS: dict[int, list[dict[str, Any]]] = {
     ],
     5: [{"kind": "contains", "text": "goodbye"}, {"kind": "max_latency_ms", "max_ms": 1500}],
 }
-REFERENCE = "The agent books a table for two for Friday at 7."
+REFERENCE = "A table for two is booked for Friday at 7."
 
 
 def spoken(client: httpx.Client, name: str, lines: list[str], voice: str) -> list[array.array[int]]:
@@ -68,7 +70,14 @@ def checked(reply: httpx.Response) -> httpx.Response:
 def turn_audio(client: httpx.Client, conversation: str, turn: int) -> array.array[int]:
     body = checked(client.get(f"/v1/conversations/{conversation}/turns/{turn}/audio")).content
     with wave.open(io.BytesIO(body)) as wav:
-        return array.array("h", wav.readframes(wav.getnframes()))
+        samples = array.array("h", wav.readframes(wav.getnframes()))
+    return without_edges(samples)
+
+
+def without_edges(samples: array.array[int]) -> array.array[int]:
+    """Without the silence a synthesiser puts around a line, so that the pauses are the ones laid out here."""
+    loud = [i for i in range(0, len(samples), 48) if max(samples[i : i + 48]) > EDGE]
+    return samples[loud[0] : loud[-1] + 48] if loud else samples
 
 
 def recording(turns: list[tuple[str, array.array[int]]], agent_delay_s: float) -> bytes:
