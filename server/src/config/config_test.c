@@ -61,7 +61,12 @@ static void every_problem_is_reported_at_once(void **state) {
 
 static void unknown_names_are_warned_about_without_their_value(void **state) {
     (void)state;
-    char *env[] = {"XRAY_PROT=9", "XRAY_JUDGE_API_KEY=abc", "XRAY_TTS_VOICE=rms", "XRAY_JUDGE_VOICE=x", "PATH=/bin",
+    char *env[] = {"XRAY_PROT=9",
+                   "XRAY_JUDGE_PROVIDER=openai",
+                   "XRAY_JUDGE_API_KEY=abc",
+                   "XRAY_TTS_VOICE=rms",
+                   "XRAY_JUDGE_VOICE=x",
+                   "PATH=/bin",
                    NULL};
     struct loaded l = load(env);
     assert_int_equal(l.code, XR_OK);

@@ -108,8 +108,8 @@ static enum xr_code verdict(struct xr_judge_call *call, const struct xr_content_
 static enum xr_code judge_lexical_run(void *state, struct xr_call *base, struct xr_err *err) {
     (void)state;
     struct xr_judge_call *call = (struct xr_judge_call *)base;
-    struct xr_content_words wanted;
-    struct keys said;
+    struct xr_content_words wanted = {0};
+    struct keys said = {0};
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_JUDGE_ARENA_MAX);
     if (!arena)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");

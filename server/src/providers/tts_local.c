@@ -283,7 +283,7 @@ static enum xr_code speak(struct speech *speech, const char *text) {
 }
 
 static enum xr_code speak_to_file(struct speech *speech, struct xr_tts_call *call, struct xr_err *err) {
-    const char *text;
+    const char *text = NULL;
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(TEXT_ARENA_MAX);
     if (!arena)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");

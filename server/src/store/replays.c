@@ -138,7 +138,7 @@ enum xr_code xr_store_tx_replay_create(struct xr_store_tx *tx, const struct xr_u
                               " failure_reason, seq, started_at, touched_at, run_config)"
                               " VALUES (?1, ?2, ?3, 0, 0, 1, ?4, ?4, ?5)";
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    int64_t conversation_id;
+    int64_t conversation_id = 0;
     enum xr_code code = note_run(tx, conversation_hash, &conversation_id, err);
     if (code == XR_OK)
         code = xr_sql_prepare(xr_store_tx_sql(tx), SQL, &stmt, err);
