@@ -154,10 +154,13 @@ static bool all_made(struct xr_event *const *events, size_t count) {
     return true;
 }
 
-static void refuse(struct xr_request *req, struct xr_stream *stream, struct xr_event *const *initial, size_t count) {
+static void drop(struct xr_stream *stream, struct xr_event *const *initial, size_t count) {
     for (size_t i = 0; i < count; i++)
         xr_event_unref(initial[i]);
     xr_stream_free(stream);
+}
+
+static void refuse(struct xr_request *req) {
     struct xr_err err;
     xr_fail(&err, XR_INTERNAL, NULL, "the first events of a stream could not be made");
     xr_error_code(req, XR_INTERNAL, &err);
@@ -166,14 +169,20 @@ static void refuse(struct xr_request *req, struct xr_stream *stream, struct xr_e
 void xr_respond_events(struct xr_request *req, struct xr_stream *stream, struct xr_event *const *initial, size_t count,
                        int64_t seq) {
     if (count > XR_STREAM_INITIAL_MAX || !all_made(initial, count)) {
-        refuse(req, stream, initial, count);
+        drop(stream, initial, count);
+        refuse(req);
+        return;
+    }
+    xr_response_header(req, "Cache-Control", "no-store");
+    if (!req->get) { /* HEAD: of a body of unknown length libmicrohttpd would send the end */
+        drop(stream, initial, count);
+        xr_respond_shared(req, MHD_HTTP_OK, "text/event-stream", XR_STR(""), NULL, NULL);
         return;
     }
     for (size_t i = 0; i < count; i++)
         stream->initial[i] = initial[i];
     stream->initial_count = count;
     stream->seq = seq;
-    xr_response_header(req, "Cache-Control", "no-store");
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, stream, free_stream);
     if (!response)
