@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Opening, refusing, migrating, the writer, readers. */
+/* Opening, refusing, migrating, readers. */
 #include "base/limits.h"
+#include "base/sha256.h"
 #include "base/test.h"
 #include "store/schema.h"
+#include "store/store.h"
 #include "store/store_testkit.h"
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void execute(const char *path, const char *sql) {
@@ -27,6 +30,28 @@ static int64_t query(const char *path, const char *sql) {
     return value;
 }
 
+static void write_file(const char *path, struct xr_str bytes) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes.ptr, 1, bytes.len, file), bytes.len);
+    fclose(file);
+}
+
+static void hash_file(const char *path, uint8_t out[XR_SHA256_SIZE]) {
+    enum { FILE_MAX = 1 << 20 };
+    static char bytes[FILE_MAX];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    xr_sha256_of(bytes, fread(bytes, 1, sizeof bytes, file), out);
+    fclose(file);
+}
+
+static void remove_both(struct xr_test_store *t) {
+    xr_test_store_close(t);
+    unlink(t->path);
+    unlink(t->queue_path);
+}
+
 static void a_new_store_has_every_table(void **state) {
     struct xr_test_store *t = *state;
     xr_test_store_close(t);
@@ -38,36 +63,203 @@ static void a_new_store_has_every_table(void **state) {
     assert_int_equal(query(t->queue_path, "PRAGMA application_id"), XR_QUEUE_SCHEMA.application_id);
 }
 
-static enum xr_code add_job(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
-    static const char SQL[] = "INSERT INTO queue.jobs (replay_id, replay_uuid, stage, state, attempt, lost, due_ns,"
-                              " created_ns) VALUES (?1, zeroblob(16), 0, 0, 0, 0, ?2, ?2)";
-    struct xr_sql *sql;
-    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    enum xr_code code = xr_store_tx_queue(tx, &sql, err);
-    if (code == XR_OK)
-        code = xr_sql_prepare(sql, SQL, &stmt, err);
-    if (code != XR_OK)
-        return code;
-    xr_stmt_bind_int(stmt, 1, *(const int64_t *)ctx);
-    xr_stmt_bind_int(stmt, 2, xr_store_tx_now(tx));
-    return xr_stmt_run(stmt, err);
+static void a_clean_end_leaves_two_files(void **state) {
+    struct xr_test_store *t = *state;
+    char wal[128];
+    xr_test_conversation(t, 1, "x");
+    xr_test_store_close(t);
+    snprintf(wal, sizeof wal, "%s-wal", t->path);
+    assert_int_not_equal(access(wal, F_OK), 0);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM conversations"), 1);
 }
 
-static void a_write_may_join_the_queue(void **state) {
+/* What may lie where a file of ours should be, and what the message says of it. */
+static const struct {
+    const char *sql; /* NULL: the bytes */
+    struct xr_str bytes;
+    const char *reason;
+} FOREIGN[] = {
+    {"PRAGMA application_id = 7; CREATE TABLE a (b)", {0}, "of another program"},
+    {"CREATE TABLE conversations (id TEXT)", {0}, "of an earlier or another program"},
+    {"PRAGMA journal_mode = WAL; CREATE TABLE jobs (id TEXT)", {0}, "of an earlier or another program"},
+    {"PRAGMA user_version = 3", {0}, "of an earlier or another program"},
+    {NULL,
+     XR_STR("this is some text, long enough to be looked at; this is some text, long enough to be looked at;"
+            " this is some text"),
+     "not a database"},
+};
+
+static void a_foreign_file_is_refused_and_left_alone(void **state) {
     struct xr_test_store *t = *state;
-    int64_t replay = 7;
-    assert_int_equal(xr_test_write(t, add_job, &replay, NULL), XR_OK);
-    assert_int_equal(xr_test_write(t, add_job, &replay, NULL), XR_CONFLICT);
-    xr_test_store_close(t);
-    assert_int_equal(query(t->queue_path, "SELECT count(*) FROM jobs"), 1);
-    assert_int_equal(query(t->queue_path, "SELECT due_ns FROM jobs"), t->now_ns);
-    execute(t->queue_path, "DELETE FROM jobs");
+    for (size_t i = 0; i < 2 * sizeof FOREIGN / sizeof FOREIGN[0]; i++) {
+        const char *path = i % 2 ? t->queue_path : t->path, *other = i % 2 ? t->path : t->queue_path;
+        uint8_t before[XR_SHA256_SIZE], after[XR_SHA256_SIZE];
+        struct xr_err err;
+        remove_both(t);
+        if (FOREIGN[i / 2].sql)
+            execute(path, FOREIGN[i / 2].sql);
+        else
+            write_file(path, FOREIGN[i / 2].bytes);
+        hash_file(path, before);
+        assert_int_equal(xr_test_store_open(t, &err), XR_FOREIGN);
+        assert_non_null(strstr(err.message, path));
+        assert_non_null(strstr(err.message, FOREIGN[i / 2].reason));
+        assert_null(strstr(err.message, other));
+        hash_file(path, after);
+        assert_memory_equal(before, after, sizeof before);
+        assert_int_not_equal(access(other, F_OK), 0);
+    }
 }
+
+static void a_file_of_a_newer_version_is_refused(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_err err;
+    xr_test_store_close(t);
+    execute(t->queue_path, "PRAGMA user_version = 1000");
+    assert_int_equal(xr_test_store_open(t, &err), XR_FOREIGN);
+    assert_non_null(strstr(err.message, t->queue_path));
+    assert_non_null(strstr(err.message, "newer version"));
+}
+
+static void each_files_number_is_its_own(void **state) {
+    struct xr_test_store *t = *state;
+    char aside[128];
+    xr_test_store_close(t);
+    snprintf(aside, sizeof aside, "%s.aside", t->path);
+    assert_int_equal(rename(t->path, aside), 0);
+    assert_int_equal(rename(t->queue_path, t->path), 0);
+    assert_int_equal(rename(aside, t->queue_path), 0);
+    struct xr_err err;
+    assert_int_equal(xr_test_store_open(t, &err), XR_FOREIGN);
+    assert_non_null(strstr(err.message, t->path));
+    assert_non_null(strstr(err.message, t->queue_path));
+}
+
+static void an_earlier_servers_queue_beside_is_refused(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_err err;
+    char path[128];
+    snprintf(path, sizeof path, "%s/bunqueue.db", t->dir);
+    remove_both(t);
+    write_file(path, XR_STR("x"));
+    assert_int_equal(xr_test_store_open(t, &err), XR_FOREIGN);
+    assert_non_null(strstr(err.message, path));
+    /* As the queue's own path it is a name like any other: what counts is what is in it. */
+    unlink(path);
+    snprintf(t->queue_path, sizeof t->queue_path, "%s/bunqueue.db", t->dir);
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+    xr_test_store_close(t);
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+}
+
+static void a_creation_that_was_cut_short_is_taken_up(void **state) {
+    struct xr_test_store *t = *state;
+    remove_both(t);
+    write_file(t->path, (struct xr_str){"", 0});
+    execute(t->queue_path, "PRAGMA journal_mode = WAL");
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+    xr_test_conversation(t, 1, "x");
+}
+
+static void what_cannot_be_opened_is_an_io_error(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_err err;
+    remove_both(t);
+    assert_int_equal(mkdir(t->queue_path, 0700), 0);
+    assert_int_equal(xr_test_store_open(t, &err), XR_IO);
+    rmdir(t->queue_path);
+    snprintf(t->path, sizeof t->path, "%s/none/xray.db", t->dir);
+    assert_int_equal(xr_test_store_open(t, &err), XR_IO);
+    assert_non_null(strstr(err.message, t->path));
+}
+
+static enum xr_code migrate(const char *path, const char *const *migrations, size_t count) {
+    const struct xr_schema schema = {.application_id = 5, .migrations = migrations, .count = count};
+    XR_AUTO(xr_sql_closep) struct xr_sql *sql = NULL;
+    assert_int_equal(xr_sql_open(path, XR_SQL_CREATE, NULL, 0, &sql, NULL), XR_OK);
+    enum xr_code code = xr_schema_migrate(sql, &schema, NULL);
+    assert_false(xr_sql_in_transaction(sql));
+    return code;
+}
+
+static void migrations_run_once_and_in_order(void **state) {
+    static const char *const MIGRATIONS[] = {"CREATE TABLE a (b)", "INSERT INTO a VALUES (1)",
+                                             "UPDATE a SET b = b + 1; ALTER TABLE a ADD COLUMN c"};
+    struct xr_test_store *t = *state;
+    remove_both(t);
+    for (size_t count = 1; count <= 3; count++) {
+        assert_int_equal(migrate(t->path, MIGRATIONS, count), XR_OK);
+        assert_int_equal(migrate(t->path, MIGRATIONS, count), XR_OK);
+        assert_int_equal(query(t->path, "PRAGMA user_version"), count);
+    }
+    assert_int_equal(query(t->path, "SELECT sum(b) FROM a WHERE c IS NULL"), 2);
+    assert_int_equal(query(t->path, "PRAGMA application_id"), 5);
+    assert_int_equal(migrate(t->path, MIGRATIONS, 2), XR_FOREIGN);
+}
+
+static void a_migration_that_fails_leaves_the_old_version(void **state) {
+    static const char *const MIGRATIONS[] = {"CREATE TABLE a (b)", "DROP TABLE a; CREATE TABLE c (d); NONSENSE"};
+    struct xr_test_store *t = *state;
+    remove_both(t);
+    assert_int_equal(migrate(t->path, MIGRATIONS, 1), XR_OK);
+    assert_int_equal(migrate(t->path, MIGRATIONS, 2), XR_INTERNAL);
+    assert_int_equal(query(t->path, "PRAGMA user_version"), 1);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM a"), 0);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM sqlite_schema WHERE name = 'c'"), 0);
+}
+
+static size_t conversations(struct xr_test_store *t) {
+    struct xr_conversation_item *items;
+    size_t count = 0;
+    assert_int_equal(xr_store_conversations_list(t->reader, (struct xr_str){0}, XR_TIME_NONE, 0, XR_LIST_ROWS_MAX,
+                                                 t->arena, &items, &count, NULL),
+                     XR_OK);
+    return count;
+}
+
+static void a_snapshot_does_not_see_later_writes(void **state) {
+    struct xr_test_store *t = *state;
+    xr_test_conversation(t, 1, "x");
+    assert_int_equal(xr_store_reader_begin(t->reader, NULL), XR_OK);
+    assert_int_equal(conversations(t), 1);
+    xr_test_conversation(t, 2, "y");
+    assert_int_equal(conversations(t), 1);
+    assert_int_not_equal(xr_store_reader_begin(t->reader, NULL), XR_OK); /* no nesting */
+    assert_int_equal(conversations(t), 1);
+    xr_store_reader_end(t->reader);
+    assert_int_equal(conversations(t), 2);
+    xr_store_reader_end(t->reader); /* of nothing */
+}
+
+static void a_reader_cannot_write(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_sql *sql = xr_store_reader_sql(t->reader);
+    assert_int_equal(xr_sql_run(sql, "DELETE FROM conversations", NULL), XR_IO);
+}
+
+static void freeing_nothing_is_fine(void **state) {
+    (void)state;
+    xr_store_free(NULL);
+    xr_store_reader_close(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, xr_test_store_setup, xr_test_store_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_new_store_has_every_table, xr_test_store_setup, xr_test_store_teardown),
-        cmocka_unit_test_setup_teardown(a_write_may_join_the_queue, xr_test_store_setup, xr_test_store_teardown),
+        TEST(a_new_store_has_every_table),
+        TEST(a_clean_end_leaves_two_files),
+        TEST(a_foreign_file_is_refused_and_left_alone),
+        TEST(a_file_of_a_newer_version_is_refused),
+        TEST(each_files_number_is_its_own),
+        TEST(an_earlier_servers_queue_beside_is_refused),
+        TEST(a_creation_that_was_cut_short_is_taken_up),
+        TEST(what_cannot_be_opened_is_an_io_error),
+        TEST(migrations_run_once_and_in_order),
+        TEST(a_migration_that_fails_leaves_the_old_version),
+        TEST(a_snapshot_does_not_see_later_writes),
+        TEST(a_reader_cannot_write),
+        cmocka_unit_test(freeing_nothing_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,7 +153,7 @@ static enum xr_code apply_all(struct xr_writer *w, struct xr_err *err) {
 }
 
 static enum xr_code flush_queue(struct xr_writer *w, struct xr_err *err) {
-    int rc = w->queue_joined ? sqlite3_db_cacheflush(xr_sql_raw(w->queue.sql)) : SQLITE_OK;
+    int rc = sqlite3_db_cacheflush(xr_sql_raw(w->queue.sql));
     return rc == SQLITE_OK ? XR_OK : xr_sql_fail(w->queue.sql, rc, err);
 }
 
@@ -176,22 +176,38 @@ static void lose_queue(struct xr_writer *w, enum xr_code code, const struct xr_e
         struct outcome *o = &w->group[i];
         if (o->code != XR_OK || !o->in_queue)
             continue;
-        lost++;
-        if (!o->in_main)
+        if (o->in_main)
+            lost++;
+        else
             settle(o, code, err);
     }
     atomic_fetch_add(&w->queue_losses, lost);
 }
 
+/* What is left in the group to keep, after the writes that failed. */
+static void count_kept(const struct xr_writer *w, size_t *ret_main, size_t *ret_queue) {
+    size_t main = 0, queue = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        main += w->group[i].code == XR_OK && w->group[i].in_main;
+        queue += w->group[i].code == XR_OK && w->group[i].in_queue;
+    }
+    *ret_main = main;
+    *ret_queue = queue;
+}
+
+/* A file with nothing to keep is rolled back by the caller: a commit would write and sync pages that were changed and
+ * changed back. */
 static enum xr_code commit_both(struct xr_writer *w, struct xr_err *err) {
-    enum xr_code code = flush_queue(w, err);
-    if (code == XR_OK)
+    size_t main, queue;
+    count_kept(w, &main, &queue);
+    enum xr_code code = main && queue ? flush_queue(w, err) : XR_OK;
+    if (code == XR_OK && main)
         code = xr_sql_run(w->main.sql, "COMMIT", err);
     if (code != XR_OK) {
         fail_group(w, code, err);
         return code;
     }
-    if (w->queue_joined)
+    if (queue)
         code = xr_sql_run(w->queue.sql, "COMMIT", err);
     if (code != XR_OK)
         lose_queue(w, code, err);
@@ -210,7 +226,7 @@ static void commit_group(struct xr_writer *w) {
     roll_back(w->queue.sql);
     if (w->main.changed)
         atomic_fetch_add(&w->version, 1);
-    if (code != XR_OK || w->main.changed)
+    if (code != XR_OK || w->main.changed || w->queue.changed)
         set_health(w, code, &err);
 }
 

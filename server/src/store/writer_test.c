@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Groups, their bounds, and what happens when a group cannot be committed. */
+#include "base/limits.h"
+#include "base/test.h"
+#include "store/store_testkit.h"
+#include "store/writer.h"
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* One write of a test: adds the conversation `n`, or a job for it, then answers `answer`. */
+struct item {
+    struct xr_write write;
+    struct log *log;
+    uint8_t n;
+    bool conversation, job;
+    enum xr_code answer;
+    sem_t *gate; /* waits for it inside apply */
+
+    int64_t now_ns; /* seen by apply */
+    enum xr_code code;
+    struct xr_err err;
+    int position; /* in the order of done */
+};
+
+/* Where writes are told to have ended. */
+struct log {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    int done;
+};
+
+static void log_init(struct log *log) {
+    pthread_mutex_init(&log->lock, NULL);
+    pthread_cond_init(&log->wake, NULL);
+    log->done = 0;
+}
+
+static void log_wait(struct log *log, int count) {
+    pthread_mutex_lock(&log->lock);
+    while (log->done < count)
+        pthread_cond_wait(&log->wake, &log->lock);
+    pthread_mutex_unlock(&log->lock);
+}
+
+static enum xr_code add_conversation(struct xr_store_tx *tx, uint8_t n, struct xr_err *err) {
+    struct xr_conversation c = {.name = XR_STR("x"), .spec = XR_STR("{}")};
+    memset(c.hash, n, sizeof c.hash);
+    return xr_store_tx_conversation_put(tx, &c, err);
+}
+
+static enum xr_code add_job(struct xr_store_tx *tx, uint8_t n, struct xr_err *err) {
+    static const char SQL[] = "INSERT INTO queue.jobs (replay_id, replay_uuid, stage, state, attempt, lost, due_ns,"
+                              " created_ns) VALUES (?1, zeroblob(16), 0, 0, 0, 0, 0, 0)";
+    struct xr_sql *sql;
+    struct xr_stmt *stmt;
+    enum xr_code code = xr_store_tx_queue(tx, &sql, err);
+    if (code == XR_OK)
+        code = xr_sql_prepare(sql, SQL, &stmt, err);
+    if (code != XR_OK)
+        return code;
+    xr_stmt_bind_int(stmt, 1, n);
+    return xr_stmt_run(stmt, err);
+}
+
+static enum xr_code apply(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
+    struct item *item = write->ctx;
+    item->now_ns = xr_store_tx_now(tx);
+    if (item->gate)
+        sem_wait(item->gate);
+    enum xr_code code = item->conversation ? add_conversation(tx, item->n, err) : XR_OK;
+    if (code == XR_OK && item->job)
+        code = add_job(tx, item->n, err);
+    return code == XR_OK && item->answer != XR_OK ? xr_fail(err, item->answer, "there", "as told") : code;
+}
+
+static void done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    struct item *item = write->ctx;
+    pthread_mutex_lock(&item->log->lock);
+    item->code = code;
+    item->err = *err;
+    item->position = item->log->done++;
+    pthread_cond_broadcast(&item->log->wake);
+    pthread_mutex_unlock(&item->log->lock);
+}
+
+static void ready(struct item *item, struct log *log) {
+    item->log = log;
+    item->code = XR_CODE_COUNT;
+    item->write = (struct xr_write){.apply = apply, .done = done, .ctx = item};
+}
+
+/* Links items into one chain. */
+static struct xr_write *chain(struct item *items, size_t count, struct log *log) {
+    for (size_t i = count; i-- > 0;) {
+        ready(&items[i], log);
+        items[i].write.next = i + 1 < count ? &items[i + 1].write : NULL;
+    }
+    return &items[0].write;
+}
+
+static int64_t query(const char *path, const char *sql) {
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return value;
+}
+
+static int64_t stored(struct xr_test_store *t) {
+    return query(t->path, "SELECT count(*) FROM conversations");
+}
+
+static int64_t jobs(struct xr_test_store *t) {
+    return query(t->queue_path, "SELECT count(*) FROM jobs");
+}
+
+static void a_write_that_fails_is_rolled_back_alone(void **state) {
+    enum { ITEMS = 3 };
+    struct xr_test_store *t = *state;
+    struct log log;
+    struct item items[ITEMS] = {
+        {.n = 1, .conversation = true, .job = true},
+        {.n = 2, .conversation = true, .job = true, .answer = XR_CONFLICT},
+        {.n = 3, .conversation = true, .job = true},
+    };
+    log_init(&log);
+    assert_int_equal(xr_store_submit(t->store, chain(items, ITEMS, &log), NULL), XR_OK);
+    log_wait(&log, ITEMS);
+    for (int i = 0; i < ITEMS; i++) {
+        assert_int_equal(items[i].position, i);
+        assert_int_equal(items[i].now_ns, t->now_ns);
+        assert_int_equal(items[i].code, items[i].answer);
+        assert_int_equal(items[i].err.code, items[i].answer);
+    }
+    assert_string_equal(items[1].err.message, "as told");
+    assert_string_equal(items[1].err.path, "there");
+    assert_int_equal(stored(t), 2);
+    assert_int_equal(jobs(t), 2);
+    assert_int_equal(query(t->queue_path, "SELECT sum(replay_id) FROM jobs"), 1 + 3);
+}
+
+static int64_t counting_clock(void *ctx) {
+    return atomic_fetch_add((_Atomic int64_t *)ctx, 1);
+}
+
+static void a_chain_is_one_group_whatever_its_length(void **state) {
+    enum { ITEMS = XR_WRITE_GROUP_MAX + 1 };
+    struct xr_test_store *t = *state;
+    _Atomic int64_t ticks = 1;
+    struct log log;
+    struct item *items = calloc(2 * (size_t)ITEMS, sizeof *items);
+    sem_t gate;
+    struct item blocker = {.n = 1, .gate = &gate};
+    assert_non_null(items);
+    xr_test_store_close(t);
+    t->clock = (struct xr_clock){.wall_ns = counting_clock, .mono_ns = counting_clock, .ctx = &ticks};
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+    log_init(&log);
+    sem_init(&gate, 0, 0);
+    ready(&blocker, &log);
+    assert_int_equal(xr_store_submit(t->store, &blocker.write, NULL), XR_OK);
+    assert_int_equal(xr_store_submit(t->store, chain(items, ITEMS, &log), NULL), XR_OK);
+    assert_int_equal(xr_store_submit(t->store, chain(items + ITEMS, ITEMS, &log), NULL), XR_OK);
+    sem_post(&gate);
+    log_wait(&log, 1 + 2 * ITEMS);
+    for (int i = 0; i < 2 * ITEMS; i++) {
+        assert_int_equal(items[i].now_ns, items[i < ITEMS ? 0 : ITEMS].now_ns);
+        assert_int_equal(items[i].position, i + 1);
+    }
+    assert_int_not_equal(items[0].now_ns, items[ITEMS].now_ns);
+    sem_destroy(&gate);
+    free(items);
+}
+
+static void writes_that_wait_share_a_group(void **state) {
+    enum { ITEMS = 10 };
+    struct xr_test_store *t = *state;
+    struct log log;
+    sem_t gate;
+    struct item items[ITEMS] = {{.gate = &gate}};
+    uint64_t version;
+    log_init(&log);
+    sem_init(&gate, 0, 0);
+    for (uint8_t i = 0; i < ITEMS; i++) {
+        ready(&items[i], &log);
+        items[i].n = i;
+        items[i].conversation = i > 0;
+        assert_int_equal(xr_store_submit(t->store, &items[i].write, NULL), XR_OK);
+    }
+    version = xr_store_version(t->store);
+    sem_post(&gate);
+    log_wait(&log, ITEMS);
+    /* The first is alone or not, as the writer woke; the nine behind it are at most one more group. */
+    assert_in_range(xr_store_version(t->store) - version, 1, 2);
+    assert_int_equal(stored(t), ITEMS - 1);
+    sem_destroy(&gate);
+}
+
+static void more_writes_than_the_bound_are_refused_whole(void **state) {
+    struct xr_test_store *t = *state;
+    struct log log;
+    sem_t gate;
+    struct item first = {.gate = &gate}, extra[2] = {{.n = 1}, {.n = 2}};
+    struct item *items = calloc(XR_WRITES_MAX, sizeof *items);
+    assert_non_null(items);
+    log_init(&log);
+    sem_init(&gate, 0, 0);
+    ready(&first, &log);
+    assert_int_equal(xr_store_submit(t->store, &first.write, NULL), XR_OK);
+    assert_int_equal(xr_store_submit(t->store, chain(items, XR_WRITES_MAX - 2, &log), NULL), XR_OK);
+    /* first may have left the queue by now or not: two more fit, or one. A chain of two fits whole or not at all. */
+    ready(&extra[0], &log);
+    int accepted = 1 + XR_WRITES_MAX - 2;
+    assert_int_equal(xr_store_submit(t->store, &extra[0].write, NULL), XR_OK);
+    accepted++;
+    struct item pair[2] = {{.n = 3}, {.n = 4}};
+    assert_int_equal(xr_store_submit(t->store, chain(pair, 2, &log), NULL), XR_OVERLOADED);
+    sem_post(&gate);
+    log_wait(&log, accepted);
+    assert_int_equal(pair[0].code, XR_CODE_COUNT);
+    assert_int_equal(pair[1].code, XR_CODE_COUNT);
+    assert_int_equal(xr_store_submit(t->store, chain(pair, 2, &log), NULL), XR_OK);
+    log_wait(&log, accepted + 2);
+    sem_destroy(&gate);
+    free(items);
+}
+
+static void closing_commits_what_is_queued(void **state) {
+    enum { ITEMS = 100 };
+    struct xr_test_store *t = *state;
+    struct log log;
+    struct item items[ITEMS];
+    log_init(&log);
+    for (uint8_t i = 0; i < ITEMS; i++) {
+        items[i] = (struct item){.n = i, .conversation = true};
+        ready(&items[i], &log);
+        assert_int_equal(xr_store_submit(t->store, &items[i].write, NULL), XR_OK);
+    }
+    xr_test_store_close(t);
+    assert_int_equal(log.done, ITEMS);
+    assert_int_equal(stored(t), ITEMS);
+}
+
+/* Submits until the store refuses because it closes; one write is enough, as each is over before the next. */
+struct stubborn {
+    struct xr_write write, extra;
+    struct xr_store *store;
+    enum xr_code last;
+};
+
+static enum xr_code change_nothing(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
+    (void)tx;
+    (void)write;
+    (void)err;
+    return XR_OK;
+}
+
+static void submit_again(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    struct stubborn *s = write->ctx;
+    (void)code;
+    (void)err;
+    s->last = xr_store_submit(s->store, &s->write, NULL);
+}
+
+static void a_store_that_closes_takes_nothing_more(void **state) {
+    struct xr_test_store *t = *state;
+    struct stubborn s = {.store = t->store, .last = XR_OK};
+    s.write = (struct xr_write){.apply = change_nothing, .done = submit_again, .ctx = &s};
+    assert_int_equal(xr_store_submit(t->store, &s.write, NULL), XR_OK);
+    xr_test_store_close(t);
+    assert_int_equal(s.last, XR_CANCELLED);
+}
+
+static sqlite3 *lock_file(const char *path) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    return db;
+}
+
+static void reopen(struct xr_test_store *t, struct xr_store_options options) {
+    xr_test_store_close(t);
+    t->options = options;
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+}
+
+static void a_file_held_by_another_process_overloads_the_whole_group(void **state) {
+    enum { ITEMS = 2 };
+    struct xr_test_store *t = *state;
+    struct log log;
+    struct item items[ITEMS] = {{.n = 1, .conversation = true}, {.n = 2, .answer = XR_CONFLICT}};
+    struct xr_err err;
+    reopen(t, (struct xr_store_options){.busy_ms = 1});
+    log_init(&log);
+    sqlite3 *other = lock_file(t->path);
+    assert_int_equal(xr_store_health(t->store, NULL), XR_OK);
+    assert_int_equal(xr_store_submit(t->store, chain(items, ITEMS, &log), NULL), XR_OK);
+    log_wait(&log, ITEMS);
+    assert_int_equal(items[0].code, XR_OVERLOADED);
+    assert_int_equal(items[1].code, XR_OVERLOADED);
+    assert_int_equal(xr_store_health(t->store, &err), XR_OVERLOADED);
+    assert_non_null(strstr(err.message, "locked"));
+    sqlite3_close(other);
+    assert_int_equal(stored(t), 0);
+    assert_int_equal(xr_store_submit(t->store, chain(items, ITEMS, &log), NULL), XR_OK);
+    log_wait(&log, 2 * ITEMS);
+    assert_int_equal(items[0].code, XR_OK);
+    assert_int_equal(items[1].code, XR_CONFLICT);
+    assert_int_equal(xr_store_health(t->store, NULL), XR_OK);
+    assert_int_equal(stored(t), 1);
+}
+
+static void a_queue_held_by_another_process_overloads_who_needs_it(void **state) {
+    enum { ITEMS = 3 };
+    struct xr_test_store *t = *state;
+    struct log log;
+    struct item items[ITEMS] = {
+        {.n = 1, .conversation = true}, {.n = 2, .conversation = true, .job = true}, {.n = 3, .conversation = true}};
+    reopen(t, (struct xr_store_options){.busy_ms = 1});
+    log_init(&log);
+    sqlite3 *other = lock_file(t->queue_path);
+    assert_int_equal(xr_store_submit(t->store, chain(items, ITEMS, &log), NULL), XR_OK);
+    log_wait(&log, ITEMS);
+    sqlite3_close(other);
+    assert_int_equal(items[0].code, XR_OK);
+    assert_int_equal(items[1].code, XR_OVERLOADED);
+    assert_int_equal(items[2].code, XR_OK);
+    assert_int_equal(stored(t), 2);
+    assert_int_equal(jobs(t), 0);
+    assert_int_equal(xr_store_queue_losses(t->store), 0);
+}
+
+static void an_idle_writer_finds_out_that_the_fault_is_over(void **state) {
+    struct xr_test_store *t = *state;
+    struct log log;
+    struct item item = {.n = 1, .conversation = true};
+    reopen(t, (struct xr_store_options){.busy_ms = 1, .probe_ms = 1});
+    log_init(&log);
+    ready(&item, &log);
+    sqlite3 *other = lock_file(t->path);
+    assert_int_equal(xr_store_submit(t->store, &item.write, NULL), XR_OK);
+    log_wait(&log, 1);
+    assert_int_equal(xr_store_health(t->store, NULL), XR_OVERLOADED);
+    sqlite3_close(other);
+    while (xr_store_health(t->store, NULL) != XR_OK)
+        sched_yield();
+}
+
+static void the_version_follows_what_readers_can_see(void **state) {
+    struct xr_test_store *t = *state;
+    struct log log;
+    struct item failing = {.n = 1, .conversation = true, .answer = XR_CONFLICT}, job = {.n = 1, .job = true},
+                good = {.n = 1, .conversation = true};
+    struct item *const order[] = {&failing, &job, &good};
+    log_init(&log);
+    uint64_t before = xr_store_version(t->store);
+    for (int i = 0; i < 3; i++) {
+        ready(order[i], &log);
+        assert_int_equal(xr_store_submit(t->store, &order[i]->write, NULL), XR_OK);
+        log_wait(&log, i + 1);
+        assert_int_equal(xr_store_version(t->store) != before, i == 2);
+    }
+}
+
+static void the_log_is_checkpointed_and_starts_over(void **state) {
+    enum { WRITES = 300, PAGES = 8, FRAME = 4096 + 24 };
+    struct xr_test_store *t = *state;
+    struct stat st;
+    char wal[128];
+    struct log log;
+    log_init(&log);
+    reopen(t, (struct xr_store_options){.checkpoint_pages = PAGES});
+    for (int i = 0; i < WRITES; i++) {
+        struct item item = {.n = (uint8_t)i, .conversation = true};
+        ready(&item, &log);
+        assert_int_equal(xr_store_submit(t->store, &item.write, NULL), XR_OK);
+        log_wait(&log, i + 1);
+    }
+    snprintf(wal, sizeof wal, "%s-wal", t->path);
+    assert_int_equal(stat(wal, &st), 0);
+    /* Every write is at least one frame. */
+    assert_true(st.st_size < (off_t)WRITES * FRAME);
+    assert_int_equal(xr_store_health(t->store, NULL), XR_OK);
+    assert_int_equal(stored(t), 256);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, xr_test_store_setup, xr_test_store_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_write_that_fails_is_rolled_back_alone),
+        TEST(a_chain_is_one_group_whatever_its_length),
+        TEST(writes_that_wait_share_a_group),
+        TEST(more_writes_than_the_bound_are_refused_whole),
+        TEST(closing_commits_what_is_queued),
+        TEST(a_store_that_closes_takes_nothing_more),
+        TEST(a_file_held_by_another_process_overloads_the_whole_group),
+        TEST(a_queue_held_by_another_process_overloads_who_needs_it),
+        TEST(an_idle_writer_finds_out_that_the_fault_is_over),
+        TEST(the_version_follows_what_readers_can_see),
+        TEST(the_log_is_checkpointed_and_starts_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
