@@ -24,7 +24,7 @@ enum xr_code xr_test_store_open(struct xr_test_store *t, struct xr_err *err) {
     return code == XR_OK ? xr_store_reader_open(t->store, &t->reader, err) : code;
 }
 
-int xr_test_store_setup(void **state) {
+struct xr_test_store *xr_test_store_make(void) {
     struct xr_test_store *t = calloc(1, sizeof *t);
     const char *tmp = getenv("TMPDIR");
     assert_non_null(t);
@@ -36,6 +36,11 @@ int xr_test_store_setup(void **state) {
     t->clock = (struct xr_clock){.wall_ns = now, .mono_ns = now, .ctx = t};
     t->arena = xr_arena_new(XR_REQUEST_ARENA_MAX);
     assert_non_null(t->arena);
+    return t;
+}
+
+int xr_test_store_setup(void **state) {
+    struct xr_test_store *t = xr_test_store_make();
     assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
     *state = t;
     return 0;

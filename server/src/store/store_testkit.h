@@ -18,6 +18,8 @@ struct xr_test_store {
 /* cmocka set-up and tear-down: *state becomes a struct xr_test_store *, opened. */
 int xr_test_store_setup(void **state);
 int xr_test_store_teardown(void **state);
+/* The same without opening: tear it down all the same. */
+struct xr_test_store *xr_test_store_make(void);
 /* Closes and opens the store, with t->options. */
 void xr_test_store_close(struct xr_test_store *t);
 enum xr_code xr_test_store_open(struct xr_test_store *t, struct xr_err *err);
