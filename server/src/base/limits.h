@@ -106,7 +106,7 @@
 #define XR_PROVIDERS_CONFIG_MAX XR_KIB(128)
 #define XR_TTS_KEY_MAX XR_MIB(1) /* the JSON text that a cache key is the hash of */
 #define XR_TTS_TOKEN_MAX 48 /* bytes without a space that local speech takes as one word */
-#define XR_TTS_SENTENCE_MAX 500 /* bytes spoken at once: memory is a function of it */
+#define XR_TTS_SENTENCE_MAX 500 /* letters (a digit is six) spoken at once: memory grows with them */
 #define XR_UTTERANCE_MAX_S 30 /* decoded at once by local transcription */
 #define XR_JUDGE_ARENA_MAX XR_MIB(64) /* words of one local judgement */
 #define XR_TASKS_MAX 8192 /* queued tasks of one pool */

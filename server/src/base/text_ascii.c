@@ -47,8 +47,9 @@ static size_t put(char *out, int32_t cp) {
         return 0;
     if (!ascii)
         ascii = " ";
-    size_t n = strlen(ascii);
-    memcpy(out, ascii, n);
+    size_t n = 0;
+    for (; ascii[n]; n++)
+        out[n] = ascii[n];
     return n;
 }
 
@@ -56,10 +57,9 @@ static size_t put(char *out, int32_t cp) {
 static size_t put_decomposed(char *out, int32_t cp) {
     utf8proc_int32_t parts[DECOMPOSED_MAX];
     int boundary = 0;
-    utf8proc_ssize_t count =
-        cp < 0 || near_form(cp)
-            ? 0
-            : utf8proc_decompose_char(cp, parts, DECOMPOSED_MAX, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+    utf8proc_ssize_t count = 0;
+    if (cp >= 0 && !near_form(cp)) /* NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): flags are or-ed */
+        count = utf8proc_decompose_char(cp, parts, DECOMPOSED_MAX, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
     if (count <= 0 || count > DECOMPOSED_MAX)
         return put(out, cp);
     size_t n = 0;

@@ -207,6 +207,9 @@ static void load_stage(struct load *load, enum xr_stage_kind stage) {
 
 static enum xr_code load_all(struct load *load, struct xr_err *err) {
     struct xr_providers_config *config = load->config;
+    config->arena = xr_arena_new(XR_PROVIDERS_CONFIG_MAX);
+    if (!config->arena)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     for (int stage = 0; stage < XR_STAGE_KIND_COUNT; stage++)
         load_stage(load, (enum xr_stage_kind)stage);
     config->pocketsphinx_model = read_value(load, "XRAY_POCKETSPHINX_MODEL", &NAME);
@@ -222,18 +225,16 @@ static enum xr_code load_all(struct load *load, struct xr_err *err) {
 enum xr_code xr_providers_config_load(const char *(*getenv_fn)(const char *name, void *ctx), void *ctx,
                                       struct xr_buf *problems, struct xr_providers_config **ret_config,
                                       struct xr_err *err) {
-    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *config = calloc(1, sizeof *config);
-    if (config)
-        config->arena = xr_arena_new(XR_PROVIDERS_CONFIG_MAX);
-    if (!config || !config->arena)
+    struct xr_providers_config *config = calloc(1, sizeof *config);
+    if (!config)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     struct load load = {.getenv_fn = getenv_fn, .ctx = ctx, .problems = problems, .config = config};
     enum xr_code code = load_all(&load, err);
-    if (code != XR_OK)
-        return code;
-    *ret_config = config;
-    config = NULL;
-    return XR_OK;
+    if (code == XR_OK)
+        *ret_config = config;
+    else
+        xr_providers_config_free(config);
+    return code;
 }
 
 void xr_providers_config_free(struct xr_providers_config *config) {

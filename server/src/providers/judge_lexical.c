@@ -75,8 +75,6 @@ static enum xr_code wanted_words(const struct xr_judge_call *call, struct xr_are
         if (!seen)
             words.items[n++] = words.items[i];
     }
-    if (n == 0)
-        return xr_fail(err, XR_REFUSED, NULL, "the reference has no content words to look for");
     *ret_wanted = (struct xr_content_words){.items = words.items, .count = n};
     return XR_OK;
 }
@@ -114,6 +112,8 @@ static enum xr_code judge_lexical_run(void *state, struct xr_call *base, struct 
     if (!arena)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     enum xr_code code = wanted_words(call, arena, &wanted, err);
+    if (code == XR_OK && wanted.count == 0)
+        return xr_fail(err, XR_REFUSED, NULL, "the reference has no content words to look for");
     if (code == XR_OK)
         code = said_by_agent(call, arena, &said, err);
     if (code == XR_OK)

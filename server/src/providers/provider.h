@@ -18,11 +18,11 @@ struct xr_provider_ops {
 /* One row of the table. */
 struct xr_provider {
     enum xr_stage_kind stage;
+    bool is_default; /* chosen when nothing is configured */
     const char *name;
     const char *key_env; /* its credential and its other host; NULL: built in, needs neither */
     const char *base_url_env;
     const char *model, *voice; /* defaults; NULL: has none */
-    bool is_default; /* chosen when nothing is configured */
     const struct xr_provider_ops *ops; /* NULL: this build cannot call it */
 };
 extern const struct xr_provider XR_PROVIDERS[];

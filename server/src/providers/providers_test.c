@@ -220,10 +220,11 @@ static void the_longest_text_has_a_cache_key(void **state) {
     enum { BYTES = XR_TURN_TEXT_MAX * 3 };
     XR_AUTO(xr_providers_config_freep) struct xr_providers_config *config = test_config((const char *const[]){NULL});
     XR_AUTO(xr_providers_freep) struct xr_providers *providers = open_with(config);
+    static const char LETTER[] = {'\xE4', '\xBD', '\xA0'};
     char *text = malloc(BYTES);
     uint8_t key[XR_SHA256_SIZE];
-    for (size_t i = 0; i < BYTES; i += 3)
-        memcpy(text + i, "\xE4\xBD\xA0", 3);
+    for (size_t i = 0; i < BYTES; i++)
+        text[i] = LETTER[i % 3];
     assert_int_equal(xr_tts_cache_key(providers, XR_STR("slt"), (struct xr_str){.ptr = text, .len = BYTES}, key, NULL),
                      XR_OK);
     free(text);

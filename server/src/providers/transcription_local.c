@@ -48,8 +48,8 @@ struct transcription_local {
     const char *model;
     pthread_mutex_t lock; /* guards idle */
     pthread_mutex_t loading; /* sphinxbase is not made for two loads at once */
-    struct decoder **idle;
     size_t idle_count, room;
+    struct decoder *idle[];
 };
 
 /* --- decoders --- */
@@ -63,7 +63,6 @@ static void decoder_free(struct decoder *decoder) {
         ps_free(decoder->ps);
     free(decoder);
 }
-XR_DEFINE_FREEP(struct decoder, decoder_free)
 
 static enum xr_code path_in(const char *model, const char *file, char out[MODEL_PATH_MAX], struct xr_err *err) {
     int n = snprintf(out, MODEL_PATH_MAX, "%s/%s", model, file);
@@ -91,11 +90,8 @@ static enum xr_code model_config(const char *model, cmd_ln_t **ret_config, struc
     return XR_OK;
 }
 
-static enum xr_code decoder_load(const char *model, struct decoder **ret_decoder, struct xr_err *err) {
+static enum xr_code decoder_open(struct decoder *decoder, const char *model, struct xr_err *err) {
     cmd_ln_t *config = NULL;
-    XR_AUTO(decoder_freep) struct decoder *decoder = calloc(1, sizeof *decoder);
-    if (!decoder)
-        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     err_set_logfp(NULL); /* sphinxbase would write to stderr, which is the server's log */
     enum xr_code code = model_config(model, &config, err);
     if (code != XR_OK)
@@ -107,9 +103,19 @@ static enum xr_code decoder_load(const char *model, struct decoder **ret_decoder
     if (!decoder->front_end || fe_get_output_size(decoder->front_end) != CEPSTRA)
         return xr_fail(err, XR_UNAVAILABLE, NULL,
                        "the PocketSphinx model could not be loaded: see XRAY_POCKETSPHINX_MODEL");
-    *ret_decoder = decoder;
-    decoder = NULL;
     return XR_OK;
+}
+
+static enum xr_code decoder_load(const char *model, struct decoder **ret_decoder, struct xr_err *err) {
+    struct decoder *decoder = calloc(1, sizeof *decoder);
+    if (!decoder)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    enum xr_code code = decoder_open(decoder, model, err);
+    if (code == XR_OK)
+        *ret_decoder = decoder;
+    else
+        decoder_free(decoder);
+    return code;
 }
 
 static enum xr_code decoder_take(struct transcription_local *local, struct decoder **ret_decoder, struct xr_err *err) {
@@ -285,8 +291,8 @@ static enum xr_code take_words(const struct utterance *u, struct words *words, s
             return xr_fail(err, XR_NO_MEMORY, NULL, "the transcript is too large");
         }
         *word = (struct xr_word){.text = copy,
-                                 .start_ms = clamp_ms(offset + first * FRAME_MS, words->duration_ms),
-                                 .end_ms = clamp_ms(offset + (last + 1) * FRAME_MS, words->duration_ms)};
+                                 .start_ms = clamp_ms(offset + (int64_t)first * FRAME_MS, words->duration_ms),
+                                 .end_ms = clamp_ms(offset + ((int64_t)last + 1) * FRAME_MS, words->duration_ms)};
         words->bytes += copy.len + 1;
     }
     return XR_OK;
@@ -325,21 +331,27 @@ static enum xr_code transcribe(struct decoder *decoder, struct xr_transcribe_cal
     return code;
 }
 
+static enum xr_code transcribe_cut(struct transcription_local *local, struct xr_transcribe_call *call,
+                                   struct words *words, struct xr_err *err) {
+    struct decoder *decoder = NULL;
+    enum xr_code code = decoder_take(local, &decoder, err);
+    if (!decoder)
+        return code;
+    code = transcribe(decoder, call, words, err);
+    if (code == XR_OK)
+        decoder_give(local, decoder);
+    else
+        decoder_free(decoder); /* stopped in the middle of an utterance */
+    return code;
+}
+
 static enum xr_code transcription_local_run(void *state, struct xr_call *base, struct xr_err *err) {
-    struct transcription_local *local = state;
     struct xr_transcribe_call *call = (struct xr_transcribe_call *)base;
     struct words words = {.arena = call->arena};
     enum xr_code code = XR_OK;
     if (call->cut.frames > 0) {
-        struct decoder *decoder = NULL;
         words.duration_ms = (int64_t)(call->cut.frames * 1000 / call->cut.wav.rate);
-        code = decoder_take(local, &decoder, err);
-        if (code == XR_OK)
-            code = transcribe(decoder, call, &words, err);
-        if (code == XR_OK)
-            decoder_give(local, decoder);
-        else
-            decoder_free(decoder); /* stopped in the middle of an utterance */
+        code = transcribe_cut(state, call, &words, err);
     }
     if (code == XR_OK)
         code = join(&words, &call->text, err);
@@ -358,7 +370,6 @@ static void transcription_local_close(void *state) {
         return;
     while (local->idle_count > 0)
         decoder_free(local->idle[--local->idle_count]);
-    free(local->idle);
     pthread_mutex_destroy(&local->lock);
     pthread_mutex_destroy(&local->loading);
     free(local);
@@ -366,18 +377,13 @@ static void transcription_local_close(void *state) {
 
 static enum xr_code transcription_local_open(const struct xr_providers_config *config, unsigned workers,
                                              void **ret_state, struct xr_err *err) {
-    struct transcription_local *local = calloc(1, sizeof *local);
+    struct transcription_local *local = calloc(1, sizeof *local + workers * sizeof *local->idle);
     if (!local)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     pthread_mutex_init(&local->lock, NULL);
     pthread_mutex_init(&local->loading, NULL);
     local->model = xr_providers_pocketsphinx_model(config);
     local->room = workers;
-    local->idle = calloc(workers, sizeof(struct decoder *));
-    if (!local->idle) {
-        transcription_local_close(local);
-        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
-    }
     *ret_state = local;
     return XR_OK;
 }

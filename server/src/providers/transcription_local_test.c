@@ -220,10 +220,10 @@ static void a_cancelled_group_ends_decoding_and_the_next_call_works(void **state
 
 static void long_speech_is_decoded_in_pieces_with_running_times(void **state) {
     struct fixture *f = *state;
-    char text[1200] = "";
+    XR_AUTO(xr_buf_clear) struct xr_buf text = xr_buf_make(4096);
     for (int i = 0; i < 12; i++)
-        strcat(text, "Thank you for calling. How can I help you today? ");
-    struct recording r = record(f, xr_str_from(text));
+        xr_buf_str(&text, XR_STR("Thank you for calling. How can I help you today? "));
+    struct recording r = record(f, xr_buf_view(&text));
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(ARENA);
     struct xr_transcribe_call call;
     assert_true(r.cut.frames > (uint64_t)XR_UTTERANCE_MAX_S * XR_RATE);

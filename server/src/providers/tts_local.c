@@ -43,6 +43,7 @@ enum { VOICE_COUNT = sizeof VOICES / sizeof *VOICES, LIBRARY_NAME_MAX = 64, TEXT
     X(val_breakfunc)
 
 struct flite {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a member's name */
 #define MEMBER(name) __typeof__(&name) name;
     FLITE_FUNCTIONS(MEMBER)
 #undef MEMBER
@@ -167,7 +168,7 @@ struct speech {
     struct xr_err *err;
     cst_utterance *sentence; /* being collected */
     cst_relation *tokens;
-    size_t bytes; /* of its tokens */
+    size_t weight; /* of its tokens */
     bool speaks; /* one of them has a letter or a digit */
 };
 
@@ -197,7 +198,7 @@ static void sentence_drop(struct speech *speech) {
         speech->flite->delete_utterance(speech->sentence);
     speech->sentence = NULL;
     speech->tokens = NULL;
-    speech->bytes = 0;
+    speech->weight = 0;
     speech->speaks = false;
 }
 
@@ -228,6 +229,14 @@ static bool has_word(const char *token) {
     return false;
 }
 
+/* How much speech a token may become, in letters: "47291" is six words. */
+static size_t weight_of(const char *token) {
+    size_t weight = 1;
+    for (; *token; token++)
+        weight += isdigit((unsigned char)*token) ? 6 : 1;
+    return weight;
+}
+
 static void add_token(struct speech *speech, const cst_tokenstream *stream, const char *token) {
     const struct flite *flite = speech->flite;
     if (!speech->sentence) {
@@ -239,7 +248,7 @@ static void add_token(struct speech *speech, const cst_tokenstream *stream, cons
     flite->item_set_string(item, "whitespace", stream->whitespace);
     flite->item_set_string(item, "prepunctuation", stream->prepunctuation);
     flite->item_set_string(item, "punc", stream->postpunctuation);
-    speech->bytes += strlen(token) + 1;
+    speech->weight += weight_of(token);
     speech->speaks = speech->speaks || has_word(token);
 }
 
@@ -247,7 +256,7 @@ static void add_token(struct speech *speech, const cst_tokenstream *stream, cons
 static bool is_break(const struct speech *speech, cst_breakfunc breaks, cst_tokenstream *stream, const char *token) {
     if (!speech->sentence)
         return false;
-    return !token[0] || speech->bytes + strlen(token) > XR_TTS_SENTENCE_MAX ||
+    return !token[0] || speech->weight + weight_of(token) > XR_TTS_SENTENCE_MAX ||
            (speech->flite->relation_head(speech->tokens) && breaks(stream, token, speech->tokens));
 }
 

@@ -59,7 +59,7 @@ static enum xr_code write_at(int fd, const void *bytes, size_t n, uint64_t offse
 
 static enum xr_code put_block(struct xr_tts_sink *sink, size_t n, struct xr_err *err) {
     if (n > FRAMES_MAX - sink->frames)
-        return xr_fail(err, XR_REFUSED, NULL, "the speech is longer than %d seconds", (int)FRAMES_MAX / XR_RATE);
+        return xr_fail(err, XR_REFUSED, NULL, "the speech is longer than %d seconds", FRAMES_MAX / XR_RATE);
     uint64_t offset = XR_WAV_HEADER_SIZE + sink->frames * sizeof *sink->block;
     enum xr_code code = write_at(sink->fd, sink->block, n * sizeof *sink->block, offset, err);
     if (code == XR_OK)
