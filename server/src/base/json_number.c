@@ -73,7 +73,7 @@ static char *put_zeros(char *to, int n) {
 }
 
 size_t xr_number_format(double v, char out[XR_NUMBER_MAX]) {
-    char digits[DIGITS_MAX + 1], *to = out;
+    char digits[DIGITS_MAX + 1] = {0}, *to = out;
     int point = 0;
     if (v == 0) {
         out[0] = '0';

@@ -132,11 +132,11 @@
 #define XR_LOG_LINE_MAX XR_KIB(4)
 
 /* Jobs. */
-#define XR_CHAINS_MAX 64                 /* replays in analysis at once; most of them wait for a provider */
-#define XR_CHAIN_ARENA_MAX XR_MIB(32)    /* rows of one analysis */
-#define XR_CALL_ARENA_MAX XR_MIB(4)      /* one provider call's result */
-#define XR_SWEEP_BATCH 64                /* stalled replays or lost jobs handled in one write */
+#define XR_CHAINS_MAX 64 /* replays in analysis at once; most of them wait for a provider */
+#define XR_CHAIN_ARENA_MAX XR_MIB(32) /* rows of one analysis */
+#define XR_CALL_ARENA_MAX XR_MIB(4) /* one provider call's result */
+#define XR_SWEEP_BATCH 64 /* stalled replays or lost jobs handled in one write */
 #define XR_LEASE_SWEEP_S 5
 #define XR_STALL_SWEEP_MAX_S 60
-#define XR_ENDING_RETRY_MS 1000          /* a job's ending that could not be written is tried again after it */
-#define XR_STOP_WAIT_S 4                 /* SIGTERM: running work may finish for so long, then it is leased back */
+#define XR_ENDING_RETRY_MS 1000 /* a job's ending that could not be written is tried again after it */
+#define XR_STOP_WAIT_S 4 /* SIGTERM: running work may finish for so long, then it is leased back */

@@ -49,8 +49,8 @@ static bool make_room(struct xr_subscriber *subscriber) {
     struct xr_event **ring = calloc(cap, sizeof(struct xr_event *));
     if (!ring)
         return false;
-    for (size_t i = 0; i < subscriber->count; i++)
-        ring[i] = subscriber->ring[(subscriber->first + i) % subscriber->ring_cap];
+    for (size_t i = 0, from = subscriber->first; i < subscriber->count; i++, from++)
+        ring[i] = subscriber->ring[from < subscriber->ring_cap ? from : from - subscriber->ring_cap];
     free(subscriber->ring);
     subscriber->ring = ring;
     subscriber->ring_cap = cap;

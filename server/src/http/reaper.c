@@ -45,7 +45,7 @@ static bool body_is_stuck(const struct xr_conn *conn, int64_t now) {
     int64_t age_ms = (now - conn->seen.body_since_ns) / XR_NS_PER_MS;
     if (age_ms <= times->body_grace)
         return false;
-    return conn->seen.body_bytes / (uint64_t)age_ms < (uint64_t)times->body_min_rate / 1000;
+    return conn->seen.body_bytes * 1000 < (uint64_t)age_ms * (uint64_t)times->body_min_rate;
 }
 
 /* The client has sent its last byte and we have read it. libmicrohttpd misses that when it comes in one piece with data

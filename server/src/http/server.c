@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 const struct xr_http_times XR_HTTP_TIMES = {
-    .idle = XR_IDLE_TIMEOUT_S * 1000,
-    .body_stall = XR_BODY_STALL_S * 1000,
-    .body_grace = XR_BODY_GRACE_S * 1000,
+    .idle = INT64_C(1000) * XR_IDLE_TIMEOUT_S,
+    .body_stall = INT64_C(1000) * XR_BODY_STALL_S,
+    .body_grace = INT64_C(1000) * XR_BODY_GRACE_S,
     .body_min_rate = XR_BODY_MIN_RATE,
-    .heartbeat = XR_SSE_HEARTBEAT_S * 1000,
+    .heartbeat = INT64_C(1000) * XR_SSE_HEARTBEAT_S,
     .tick = 500,
-    .stop = XR_HTTP_STOP_S * 1000,
+    .stop = INT64_C(1000) * XR_HTTP_STOP_S,
 };
 
 /* libmicrohttpd's own time-out, in seconds: for responses that nobody reads. All else is the reaper's, and faster. */

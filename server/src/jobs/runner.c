@@ -27,7 +27,7 @@ struct xr_jobs {
     bool claiming; /* a claim is on its way */
     bool sweeping_leases, sweeping_stalled;
     int64_t due_wall_ns; /* of the next waiting job; XR_TIME_NONE: none known */
-    int64_t next_lease_sweep, next_stall_sweep, next_heartbeat; /* monotonic */
+    int64_t next_lease_sweep, next_stall_sweep; /* monotonic */
     int64_t last_ok_ns; /* monotonic: the last write of ours that got through */
     int64_t asked_ns; /* monotonic: when the oldest unanswered one was submitted; 0: none */
 
@@ -289,7 +289,7 @@ static int64_t earliest(int64_t a, int64_t b) {
 
 /* When the thread must look again, monotonic; under the lock. */
 static int64_t next_wake(struct xr_jobs *jobs, int64_t now) {
-    int64_t at = earliest(earliest(jobs->next_heartbeat, jobs->next_lease_sweep), jobs->next_stall_sweep);
+    int64_t at = earliest(jobs->next_lease_sweep, jobs->next_stall_sweep);
     if (jobs->due_wall_ns != XR_TIME_NONE) {
         int64_t wait = jobs->due_wall_ns - xr_clock_wall(jobs->deps.clock);
         at = earliest(at, now + (wait > 0 ? wait : 0));
@@ -312,9 +312,6 @@ static void do_due(struct xr_jobs *jobs, int64_t now) {
         if (!jobs->sweeping_stalled)
             jobs->sweeping_stalled = submit_sweep(jobs, &jobs->stall_write, apply_stall_sweep, stall_sweep_done);
     }
-    bool beat = now >= jobs->next_heartbeat;
-    if (beat)
-        jobs->next_heartbeat = now + XR_SSE_HEARTBEAT_S * XR_NS_PER_S;
     bool work =
         jobs->wanted && !jobs->claiming && jobs->chain_count < XR_CHAINS_MAX && jobs->due_wall_ns == XR_TIME_NONE;
     if (jobs->due_wall_ns != XR_TIME_NONE && jobs->due_wall_ns <= xr_clock_wall(jobs->deps.clock)) {
@@ -322,12 +319,6 @@ static void do_due(struct xr_jobs *jobs, int64_t now) {
         work = true;
     }
     pthread_mutex_unlock(&jobs->lock);
-    if (beat) {
-        struct xr_event *event = xr_event_new(XR_STR(": heartbeat\n\n"), INT64_MAX, false, false);
-        if (event)
-            xr_hub_publish_all(jobs->deps.hub, event);
-        xr_event_unref(event);
-    }
     if (work)
         look_for_work(jobs);
     pthread_mutex_lock(&jobs->lock);
@@ -387,7 +378,6 @@ enum xr_code xr_jobs_start(const struct xr_jobs_deps *deps, const struct xr_jobs
     init_sync(jobs);
     int64_t now = now_mono(jobs);
     jobs->last_ok_ns = now;
-    jobs->next_heartbeat = now + XR_SSE_HEARTBEAT_S * XR_NS_PER_S;
     jobs->next_lease_sweep = now; /* a job may have lost its last lease with the process before */
     enum xr_code code = xr_pool_new("worker", config->workers, XR_TASKS_MAX, &jobs->pool, err);
     if (code == XR_OK)

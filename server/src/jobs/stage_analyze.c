@@ -44,7 +44,7 @@ void xr_transcription_free(struct xr_transcription *t) {
 static enum xr_code detect(struct xr_chain *chain, int fd, const struct xr_wav *wav, struct xr_vad_result *ret_result,
                            struct xr_err *err) {
     XR_AUTO(xr_vad_freep) struct xr_vad *vad = NULL;
-    int16_t *window = malloc(XR_AUDIO_WINDOW_FRAMES * XR_CHANNEL_COUNT * sizeof *window);
+    int16_t *window = calloc((size_t)XR_AUDIO_WINDOW_FRAMES * XR_CHANNEL_COUNT, sizeof *window);
     enum xr_code code = window ? xr_vad_new(&vad, err) : xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     for (uint64_t at = 0; code == XR_OK && at < wav->frames;) {
         size_t n = 0;

@@ -82,7 +82,7 @@ static enum xr_code wanted_words(const struct xr_judge_call *call, struct xr_are
 static enum xr_code verdict(struct xr_judge_call *call, const struct xr_content_words *wanted, const struct keys *said,
                             struct xr_err *err) {
     struct xr_buf reason = xr_buf_make(XR_RESPONSE_MAX);
-    size_t found = 0, missing = 0;
+    size_t found = 0, missing = 0, all = wanted->count > 0 ? wanted->count : 1;
     for (size_t i = 0; i < wanted->count; i++) {
         const struct xr_content_word *word = &wanted->items[i];
         if (has(said, word->key) || (word->alt.ptr && has(said, word->alt))) {
@@ -99,7 +99,7 @@ static enum xr_code verdict(struct xr_judge_call *call, const struct xr_content_
     if (!kept.ptr)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     call->reason = kept;
-    call->score = (int64_t)((found * 200 + wanted->count) / (2 * wanted->count)); /* rounded half up */
+    call->score = (int64_t)((found * 200 + all) / (2 * all)); /* rounded half up */
     return XR_OK;
 }
 

@@ -6,11 +6,11 @@
 
 /* What the column `state` holds, and the two states that are not a row of `jobs`. */
 enum xr_job_state {
-    XR_JOB_QUEUED,
-    XR_JOB_RUNNING,
-    XR_JOB_STORED_STATES,
+    XR_JOB_QUEUED = 0,
+    XR_JOB_RUNNING = 1,
+    XR_JOB_STORED_STATES = 2,
     XR_JOB_DEAD = XR_JOB_STORED_STATES,
-    XR_JOB_GONE
+    XR_JOB_GONE = 3,
 };
 
 enum xr_job_event {
