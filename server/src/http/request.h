@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* http/request.h - one request as a handler sees it. libmicrohttpd stays in server.c, request.c and sse.c.
+/* http/request.h - one request as a handler sees it. libmicrohttpd stays behind http/core.h.
  *
  * A handler runs on a request thread once the whole body is there. It must do exactly one of: respond (xr_respond_*),
  * or defer (xr_request_defer) and have xr_request_resume called once, from any thread, later; then `then` runs on a
