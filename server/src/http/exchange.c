@@ -5,6 +5,7 @@
  * response, and it waits in req->response while the body is read and dropped. */
 #include "base/limits.h"
 #include "http/core.h"
+#include "http/framing.h"
 #include "http/params.h"
 #include <stdio.h>
 
@@ -39,7 +40,7 @@ static bool copy_params(struct xr_request *req, const struct xr_match *match) {
 }
 
 static void route_request(struct xr_request *req, const char *method, const char *url) {
-    struct xr_str path = xr_str_from(url);
+    struct xr_str path = xr_framing_path(url);
     struct xr_match match = xr_router_match(req->http->routes, xr_str_from(method), path);
     req->get = strcmp(method, "GET") == 0;
     req->route = match.route;
@@ -49,22 +50,6 @@ static void route_request(struct xr_request *req, const char *method, const char
         xr_error_code(req, XR_NO_MEMORY, NULL);
     else if (match.route->precheck)
         match.route->precheck(req);
-}
-
-/* The announced length, XR_BODY_LENGTH_UNKNOWN for a chunked body, 0 without a body. libmicrohttpd has refused what is
- * no number. */
-static int64_t announced_length(const struct xr_request *req) {
-    struct xr_str value;
-    if (xr_request_header_view(req, "Transfer-Encoding", &value))
-        return XR_BODY_LENGTH_UNKNOWN;
-    if (!xr_request_header_view(req, "Content-Length", &value))
-        return 0;
-    int64_t n = 0;
-    for (size_t i = 0; i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9'; i++) {
-        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, value.ptr[i] - '0', &n))
-            return INT64_MAX;
-    }
-    return n;
 }
 
 static void open_body(struct xr_request *req, int64_t announced) {
@@ -92,7 +77,15 @@ static bool answers_at_once(const struct xr_request *req, int64_t announced) {
     return xr_request_header_view(req, "Expect", &expect) && xr_str_same(expect, XR_STR("100-continue"));
 }
 
-static enum MHD_Result begin(struct MHD_Connection *mhd, const char *url, const char *method, void **con_cls) {
+/* A response in the first call ends the connection, as it must when nobody knows where the next request begins. */
+static enum MHD_Result refuse_framing(struct xr_request *req) {
+    struct xr_json j = xr_error_begin(req, 400, "bad_request");
+    xr_error_end(req, &j);
+    return req->failed ? MHD_NO : xr_respond_queue(req);
+}
+
+static enum MHD_Result begin(struct MHD_Connection *mhd, const char *url, const char *method, const char *version,
+                             void **con_cls) {
     struct xr_conn *conn = conn_of(mhd);
     struct xr_request *req = conn ? xr_request_new(conn, mhd) : NULL;
     if (!req)
@@ -102,16 +95,18 @@ static enum MHD_Result begin(struct MHD_Connection *mhd, const char *url, const 
     atomic_store_explicit(&conn->body_bytes, 0, memory_order_relaxed);
     atomic_store_explicit(&conn->phase, XR_PHASE_BUSY, memory_order_relaxed);
     xr_request_id_format(conn, req->id);
+    struct xr_framing framing = xr_framing_read(req, version);
+    if (!framing.sound)
+        return refuse_framing(req);
     route_request(req, method, url);
-    int64_t announced = announced_length(req);
-    if (announced == 0)
+    if (framing.length == 0)
         return req->failed ? MHD_NO : MHD_YES;
     req->has_body = true;
     if (!req->response && !req->failed)
-        open_body(req, announced);
+        open_body(req, framing.length);
     if (req->failed)
         return MHD_NO;
-    if (req->response && answers_at_once(req, announced))
+    if (req->response && answers_at_once(req, framing.length))
         return xr_respond_queue(req);
     atomic_store(&conn->phase, XR_PHASE_BODY);
     return MHD_YES;
@@ -188,10 +183,10 @@ static enum MHD_Result complete(struct xr_request *req) {
 
 enum MHD_Result xr_exchange(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                             const char *version, const char *data, size_t *data_size, void **con_cls) {
-    (void)cls, (void)version;
+    (void)cls;
     struct xr_request *req = *con_cls;
     if (!req)
-        return begin(mhd, url, method, con_cls);
+        return begin(mhd, url, method, version, con_cls);
     if (atomic_load_explicit(&req->defer, memory_order_acquire) == XR_DEFER_ORPHAN)
         return MHD_NO;
     return *data_size > 0 ? take_body(req, data, data_size) : complete(req);

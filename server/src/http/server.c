@@ -146,7 +146,6 @@ static enum xr_code start_daemon(struct xr_http *http, unsigned threads, struct 
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, http},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)xr_exchange_completed, http},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
-        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         /* One thread is what there is without a pool. */
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
         {MHD_OPTION_END, 0, NULL},

@@ -23,7 +23,7 @@ int xr_dial(const struct xr_rig *rig);
 void xr_say(int fd, const char *text); /* all of it; the peer may have closed */
 void xr_say_bytes(int fd, const void *bytes, size_t n);
 
-enum { XR_REPLY_MAX = 1 << 20 };
+enum { XR_REPLY_MAX = 4 << 20 };
 struct xr_reply {
     int status; /* 0: the connection ended before a whole response */
     char *head; /* status line and headers, NUL-terminated */
