@@ -95,7 +95,8 @@
 #define XR_REGEX_WALL_MS 2000 /* also of a run that waits for a processor */
 #define XR_REGEX_MEMORY XR_MIB(16)
 #define XR_REGEX_STACK XR_KIB(256)
-#define XR_REGEX_STACK_MARGIN XR_KIB(256) /* of its thread's stack, which the engine does not know of */
+#define XR_REGEX_STACK_MARGIN                                                                                          \
+    XR_MIB(2) /* of its thread's stack, which the engine does not know of; a sanitizer's too */
 
 /* Providers. */
 #define XR_TTS_WAV_MAX XR_MIB(64)
