@@ -117,7 +117,7 @@
 #define XR_WRITE_GROUP_MAX 512 /* writes in one commit */
 #define XR_BUSY_TIMEOUT_MS 2000 /* another process holds the database */
 #define XR_WAL_CHECKPOINT_PAGES 4000
-#define XR_WAL_PAGES_MAX 32000 /* a busy writer checkpoints too, once the log is this long */
+#define XR_WAL_PAGES_MAX 16000 /* a busy writer checkpoints too, once the log is this long */
 #define XR_FOLD_ARENA_MAX XR_KIB(16) /* a conversation's name in lower case */
 #define XR_STATEMENTS_MAX 128 /* prepared statements of one connection */
 #define XR_STORE_PROBE_MS 1000 /* after a failed commit: how soon an idle writer tries again by itself */

@@ -16,7 +16,7 @@ struct xr_conversation {
     const uint8_t *audio; /* turn_count * 32 bytes: sha256 of each turn's WAV, zeros for none */
     size_t turn_count;
 };
-/* Upsert by hash: a known one gets name and last_run_at, nothing else. */
+/* Upsert by hash: a known one gets name and last_run_at, nothing else. Both times are the write's, not the struct's. */
 XR_MUST_USE enum xr_code xr_store_tx_conversation_put(struct xr_store_tx *tx,
                                                       const struct xr_conversation *conversation, struct xr_err *err);
 XR_MUST_USE enum xr_code xr_store_conversation_get(struct xr_store_reader *reader, const uint8_t hash[XR_SHA256_SIZE],

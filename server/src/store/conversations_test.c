@@ -121,9 +121,9 @@ static void paging_meets_every_row_once(void **state) {
     bool seen[ROWS + 1] = {false};
     int64_t after_ns = XR_TIME_NONE, after_id = 0;
     size_t count, total = 0;
-    for (uint8_t n = 1; n <= ROWS; n++) {
+    for (int n = 1; n <= ROWS; n++) {
         t->now_ns += n % 4 == 0; /* many share a time */
-        xr_test_conversation(t, n, "x");
+        xr_test_conversation(t, (uint8_t)n, "x");
     }
     do {
         struct xr_conversation_item *items;
@@ -187,15 +187,15 @@ static void recent_is_the_newest_twenty(void **state) {
     xr_test_conversation(t, 1, "one");
     xr_test_conversation(t, 2, "other");
     xr_test_replay(t, 2, 99);
-    for (uint8_t n = 1; n <= RUNS; n++) {
-        int64_t id = xr_test_replay(t, 1, n);
+    for (int n = 1; n <= RUNS; n++) {
+        int64_t id = xr_test_replay(t, 1, (uint8_t)n);
         if (n == RUNS)
             xr_test_change(t, id, XR_BY_CLIENT, XR_RUNNING);
     }
     assert_int_equal(list(t, XR_STR("one"), &items), 1);
     assert_int_equal(items[0].replays, RUNS);
     assert_int_equal(items[0].recent_count, XR_CONVERSATION_RECENT_MAX);
-    for (uint8_t i = 0; i < XR_CONVERSATION_RECENT_MAX; i++) {
+    for (int i = 0; i < XR_CONVERSATION_RECENT_MAX; i++) {
         struct xr_uuid uuid = xr_test_uuid((uint8_t)(RUNS - i));
         xr_uuid_format(&uuid, newest);
         assert_string_equal(items[0].recent[i].replay_id, newest);

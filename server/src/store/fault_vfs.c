@@ -22,7 +22,7 @@ static struct {
 
 static bool ends_with(const char *name, const char *suffix) {
     size_t n = name ? strlen(name) : 0, k = strlen(suffix);
-    return n >= k && strcmp(name + n - k, suffix) == 0;
+    return name && n >= k && strcmp(name + n - k, suffix) == 0;
 }
 
 static bool strikes(const struct file *file, bool sync) {

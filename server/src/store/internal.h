@@ -11,6 +11,7 @@ struct xr_store_options {
     const char *vfs; /* SQLite's file layer */
     int busy_ms; /* wait for another process's lock */
     int checkpoint_pages; /* log pages after which an idle writer checkpoints */
+    int log_pages_max; /* log pages after which a busy one does */
     int probe_ms; /* after a failed commit */
 };
 XR_MUST_USE enum xr_code xr_store_open_with(const char *path, const char *queue_path, const struct xr_clock *clock,

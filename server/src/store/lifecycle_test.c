@@ -69,7 +69,7 @@ static void what_has_no_name_is_not_found(void **state) {
     enum xr_reason reason = XR_REASON_TIMEOUT;
     assert_null(xr_step_name(XR_STEP_NONE));
     assert_null(xr_reason_name(XR_REASON_NONE));
-    assert_string_equal(xr_lifecycle_name((enum xr_lifecycle)99), "unknown");
+    assert_string_equal(xr_lifecycle_name(XR_LIFECYCLE_COUNT), "unknown");
     assert_false(xr_lifecycle_parse(XR_STR("Pending"), &lifecycle));
     assert_false(xr_lifecycle_parse(XR_STR("pending\0"), &lifecycle));
     assert_false(xr_reason_parse(XR_STR(""), &reason));

@@ -70,6 +70,7 @@ static void the_whole_way_raises_seq_each_time(void **state) {
     r = xr_test_change(t, id, XR_BY_UPLOAD, XR_RECORDING_UPLOADED);
     assert_true(r.has_audio);
     r = xr_test_change(t, id, XR_BY_UPLOAD, XR_RECORDING_UPLOADED);
+    assert_int_equal(r.state, XR_RECORDING_UPLOADED);
     r = xr_test_change(t, id, XR_BY_ANALYZE, XR_ANALYZING);
     assert_int_equal(r.step, XR_STEP_VAD);
     t->now_ns += XR_NS_PER_S;
@@ -269,8 +270,8 @@ static void the_list_is_newest_first_and_pages(void **state) {
     xr_test_conversation(t, 2, "other");
     int64_t conversation = 0, after = 0, last = INT64_MAX;
     size_t total = 0, count;
-    for (uint8_t n = 1; n <= ROWS; n++) {
-        xr_test_replay(t, 1, n);
+    for (int n = 1; n <= ROWS; n++) {
+        xr_test_replay(t, 1, (uint8_t)n);
         xr_test_replay(t, 2, (uint8_t)(100 + n));
     }
     conversation = xr_test_get_replay(t, 1).conversation_id;

@@ -149,7 +149,7 @@ enum xr_code xr_sql_prepare(struct xr_sql *sql, const char *text, struct xr_stmt
 enum xr_code xr_sql_run(struct xr_sql *sql, const char *text, struct xr_err *err) {
     struct xr_stmt *stmt = NULL;
     enum xr_code code = xr_sql_prepare(sql, text, &stmt, err);
-    return code == XR_OK ? xr_stmt_run(stmt, err) : code;
+    return stmt ? xr_stmt_run(stmt, err) : code;
 }
 
 enum xr_code xr_sql_script(struct xr_sql *sql, const char *text, struct xr_err *err) {

@@ -57,15 +57,15 @@ static void insert(struct xr_sql *sql, int64_t id, enum kind kind, struct xr_str
 
 static void values_come_back_as_they_went_in(void **state) {
     static const struct {
-        enum kind kind;
         struct xr_str s;
+        enum kind kind;
         bool null, blob;
     } CASES[] = {
-        {KIND_TEXT, XR_STR("a\0b"), false, false},  {KIND_STR, XR_STR("a\0b"), false, false},
-        {KIND_BLOB, XR_STR("\0\xff"), false, true}, {KIND_TEXT, {NULL, 0}, false, false},
-        {KIND_STR, {"", 0}, false, false},          {KIND_STR, {NULL, 0}, true, false},
-        {KIND_BLOB, {NULL, 0}, false, true},        {KIND_OPT_NONE, {NULL, 0}, true, false},
-        {KIND_NOTHING, {NULL, 0}, true, false},
+        {XR_STR("a\0b"), KIND_TEXT, false, false},  {XR_STR("a\0b"), KIND_STR, false, false},
+        {XR_STR("\0\xff"), KIND_BLOB, false, true}, {{NULL, 0}, KIND_TEXT, false, false},
+        {{"", 0}, KIND_STR, false, false},          {{NULL, 0}, KIND_STR, true, false},
+        {{NULL, 0}, KIND_BLOB, false, true},        {{NULL, 0}, KIND_OPT_NONE, true, false},
+        {{NULL, 0}, KIND_NOTHING, true, false},
     };
     struct xr_sql *sql = *state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {

@@ -80,6 +80,17 @@ static enum xr_code open_files(struct xr_store *store, const char *queue_path, c
     return code;
 }
 
+static struct xr_store *store_new(const char *path) {
+    struct xr_store *store = calloc(1, sizeof *store);
+    if (!store)
+        return NULL;
+    store->path = strdup(path);
+    if (store->path)
+        return store;
+    free(store);
+    return NULL;
+}
+
 static int or_default(int value, int otherwise) {
     return value ? value : otherwise;
 }
@@ -87,13 +98,14 @@ static int or_default(int value, int otherwise) {
 enum xr_code xr_store_open_with(const char *path, const char *queue_path, const struct xr_clock *clock,
                                 const struct xr_store_options *options, struct xr_store **ret_store,
                                 struct xr_err *err) {
-    XR_AUTO(xr_store_freep) struct xr_store *store = calloc(1, sizeof *store);
-    if (!store || !(store->path = strdup(path)))
+    XR_AUTO(xr_store_freep) struct xr_store *store = store_new(path);
+    if (!store)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     store->options = (struct xr_store_options){
         .vfs = options->vfs,
         .busy_ms = or_default(options->busy_ms, XR_BUSY_TIMEOUT_MS),
         .checkpoint_pages = or_default(options->checkpoint_pages, XR_WAL_CHECKPOINT_PAGES),
+        .log_pages_max = or_default(options->log_pages_max, XR_WAL_PAGES_MAX),
         .probe_ms = or_default(options->probe_ms, XR_STORE_PROBE_MS),
     };
     enum xr_code code = open_files(store, queue_path, clock, err);

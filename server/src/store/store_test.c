@@ -6,6 +6,7 @@
 #include "store/schema.h"
 #include "store/store.h"
 #include "store/store_testkit.h"
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -31,19 +32,21 @@ static int64_t query(const char *path, const char *sql) {
 }
 
 static void write_file(const char *path, struct xr_str bytes) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes.ptr, 1, bytes.len, file), bytes.len);
-    fclose(file);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes.ptr, bytes.len), bytes.len);
+    close(fd);
 }
 
 static void hash_file(const char *path, uint8_t out[XR_SHA256_SIZE]) {
     enum { FILE_MAX = 1 << 20 };
     static char bytes[FILE_MAX];
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    xr_sha256_of(bytes, fread(bytes, 1, sizeof bytes, file), out);
-    fclose(file);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    assert_true(n >= 0);
+    xr_sha256_of(bytes, (size_t)n, out);
+    close(fd);
 }
 
 static void remove_both(struct xr_test_store *t) {

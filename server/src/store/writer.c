@@ -334,7 +334,8 @@ static void *run(void *arg) {
         } else if (todo == TODO_PROBE) {
             probe(w);
         }
-        struct file *due = checkpoint_due(w, todo == TODO_CHECKPOINT ? w->options.checkpoint_pages : XR_WAL_PAGES_MAX);
+        bool idle = todo == TODO_CHECKPOINT;
+        struct file *due = checkpoint_due(w, idle ? w->options.checkpoint_pages : w->options.log_pages_max);
         if (due)
             checkpoint(w, due);
     }

@@ -87,9 +87,9 @@ static void writes_that_wait_share_a_group(void **state) {
     uint64_t version;
     log_init(&log);
     sem_init(&gate, 0, 0);
-    for (uint8_t i = 0; i < ITEMS; i++) {
+    for (int i = 0; i < ITEMS; i++) {
         ready(&items[i], &log);
-        items[i].n = i;
+        items[i].n = (uint8_t)i;
         items[i].conversation = i > 0;
         assert_int_equal(xr_store_submit(t->store, &items[i].write, NULL), XR_OK);
     }
@@ -137,8 +137,8 @@ static void closing_commits_what_is_queued(void **state) {
     struct log log;
     struct item items[ITEMS];
     log_init(&log);
-    for (uint8_t i = 0; i < ITEMS; i++) {
-        items[i] = (struct item){.n = i, .conversation = true};
+    for (int i = 0; i < ITEMS; i++) {
+        items[i] = (struct item){.n = (uint8_t)i, .conversation = true};
         ready(&items[i], &log);
         assert_int_equal(xr_store_submit(t->store, &items[i].write, NULL), XR_OK);
     }
@@ -268,14 +268,26 @@ static void the_version_follows_what_readers_can_see(void **state) {
     }
 }
 
-static void the_log_is_checkpointed_and_starts_over(void **state) {
+static void an_idle_writer_checkpoints(void **state) {
+    struct xr_test_store *t = *state;
+    struct stat st;
+    reopen(t, (struct xr_store_options){.checkpoint_pages = 1});
+    assert_int_equal(stat(t->path, &st), 0);
+    off_t before = st.st_size;
+    for (int n = 1; n < UINT8_MAX; n++) /* more than the pages that are there hold */
+        xr_test_conversation(t, (uint8_t)n, "a name that takes some room, so that pages fill");
+    while (st.st_size <= before && stat(t->path, &st) == 0)
+        sched_yield();
+}
+
+static void a_busy_writer_checkpoints_and_the_log_starts_over(void **state) {
     enum { WRITES = 300, PAGES = 8, FRAME = 4096 + 24 };
     struct xr_test_store *t = *state;
     struct stat st;
     char wal[128];
     struct log log;
     log_init(&log);
-    reopen(t, (struct xr_store_options){.checkpoint_pages = PAGES});
+    reopen(t, (struct xr_store_options){.log_pages_max = PAGES});
     for (int i = 0; i < WRITES; i++) {
         struct item item = {.n = (uint8_t)i, .conversation = true};
         ready(&item, &log);
@@ -304,7 +316,8 @@ int main(void) {
         TEST(a_queue_held_by_another_process_overloads_who_needs_it),
         TEST(an_idle_writer_finds_out_that_the_fault_is_over),
         TEST(the_version_follows_what_readers_can_see),
-        TEST(the_log_is_checkpointed_and_starts_over),
+        TEST(an_idle_writer_checkpoints),
+        TEST(a_busy_writer_checkpoints_and_the_log_starts_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
