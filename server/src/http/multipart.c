@@ -94,19 +94,27 @@ static enum xr_code resume_delimiter(struct xr_multipart *parser, struct xr_str 
     return parser->seen == parser->delimiter_len ? end_part(parser, err) : XR_OK;
 }
 
-/* PREAMBLE and DATA. */
+/* The first place where the delimiter stands, or where its beginning ends the bytes; their end if there is none. */
+static const char *find_delimiter(const struct xr_multipart *parser, const char *from, const char *end) {
+    for (const char *cr; (cr = memchr(from, '\r', (size_t)(end - from))); from = cr + 1) {
+        size_t left = (size_t)(end - cr);
+        if (memcmp(cr, parser->delimiter, left < parser->delimiter_len ? left : parser->delimiter_len) == 0)
+            return cr;
+    }
+    return end;
+}
+
+/* PREAMBLE and DATA. Data goes on in pieces as large as it came: each may become a write(2). */
 static enum xr_code scan(struct xr_multipart *parser, struct xr_str bytes, size_t *at, struct xr_err *err) {
     if (parser->seen > 0)
         return resume_delimiter(parser, bytes, at, err);
-    const char *from = bytes.ptr + *at;
-    const char *cr = memchr(from, '\r', bytes.len - *at);
-    size_t n = cr ? (size_t)(cr - from) : bytes.len - *at;
-    *at += n;
-    if (cr) {
-        parser->seen = 1;
-        ++*at;
-    }
-    return emit(parser, from, n, err);
+    const char *from = bytes.ptr + *at, *end = bytes.ptr + bytes.len;
+    const char *delimiter = find_delimiter(parser, from, end);
+    size_t left = (size_t)(end - delimiter);
+    parser->seen = left < parser->delimiter_len ? left : parser->delimiter_len;
+    *at += (size_t)(delimiter - from) + parser->seen;
+    enum xr_code code = emit(parser, from, (size_t)(delimiter - from), err);
+    return code == XR_OK && parser->seen == parser->delimiter_len ? end_part(parser, err) : code;
 }
 
 static enum xr_code begin_part(struct xr_multipart *parser, struct xr_err *err) {

@@ -164,6 +164,33 @@ static void longest_boundary_is_the_standards(void **state) {
     }
 }
 
+static enum xr_code count_pieces(void *ctx, struct xr_str bytes, struct xr_err *err) {
+    (void)bytes, (void)err;
+    ++*(size_t *)ctx;
+    return XR_OK;
+}
+
+static enum xr_code no_begin(void *ctx, const struct xr_multipart_part *part, struct xr_err *err) {
+    (void)ctx, (void)part, (void)err;
+    return XR_OK;
+}
+
+static enum xr_code no_end(void *ctx, struct xr_err *err) {
+    (void)ctx, (void)err;
+    return XR_OK;
+}
+
+/* Each piece is a write to the disk: bytes that merely look like a line end must not cut them. */
+static void data_is_handed_on_in_pieces_as_large_as_it_came(void **state) {
+    (void)state;
+    size_t pieces = 0;
+    const struct xr_multipart_sink sink = {.begin = no_begin, .data = count_pieces, .end = no_end, .ctx = &pieces};
+    XR_AUTO(xr_multipart_freep) struct xr_multipart *parser = NULL;
+    assert_int_equal(xr_multipart_new(XR_STR(CT), &sink, &parser, NULL), XR_OK);
+    assert_int_equal(xr_multipart_feed(parser, XR_STR(PART(CD "name=a", "\r1\r\n2\r\n--3\r\r4") END), NULL), XR_OK);
+    assert_int_equal(pieces, 1);
+}
+
 static enum xr_code refuse(void *ctx, struct xr_str bytes, struct xr_err *err) {
     (void)ctx, (void)bytes;
     return xr_fail(err, XR_STORAGE_FULL, NULL, "full");
@@ -185,8 +212,11 @@ static void a_sink_that_fails_ends_parsing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms_are_parsed_whatever_the_pieces), cmocka_unit_test(forms_are_parsed_byte_by_byte),
-        cmocka_unit_test(headers_and_parts_are_bounded),        cmocka_unit_test(longest_boundary_is_the_standards),
+        cmocka_unit_test(forms_are_parsed_whatever_the_pieces),
+        cmocka_unit_test(forms_are_parsed_byte_by_byte),
+        cmocka_unit_test(headers_and_parts_are_bounded),
+        cmocka_unit_test(longest_boundary_is_the_standards),
+        cmocka_unit_test(data_is_handed_on_in_pieces_as_large_as_it_came),
         cmocka_unit_test(a_sink_that_fails_ends_parsing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,11 +86,30 @@ static void only_whole_escapes_are_decoded(void **state) {
     }
 }
 
+/* The real table: what the server relies on without looking. */
+static void the_api_table_is_sound(void **state) {
+    (void)state;
+    size_t count = 0;
+    for (const struct xr_route *route = XR_ROUTES; route->method; route++, count++) {
+        size_t params = 0;
+        for (const char *c = route->path; *c; c++)
+            params += *c == '{';
+        assert_int_equal(route->path[0], '/');
+        assert_true(params <= XR_PARAMS_MAX);
+        assert_non_null(route->handle);
+        assert_int_equal(route->body != XR_BODY_NONE, route->body_max > 0);
+        struct xr_match match = xr_router_match(XR_ROUTES, xr_str_from(route->method), xr_str_from(route->path));
+        assert_ptr_equal(match.route, route); /* no other route hides it */
+    }
+    assert_true(count > 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_finds_its_route),
         cmocka_unit_test(allow_lists_every_method_of_the_path),
         cmocka_unit_test(only_whole_escapes_are_decoded),
+        cmocka_unit_test(the_api_table_is_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
