@@ -20,45 +20,46 @@ struct reconciliation {
     bool done;
     enum xr_code code;
     struct xr_err err;
-    struct xr_buf analyzing; /* struct orphan, one after the other */
     size_t requeued;
 };
 
 static void note_analyzing(const struct xr_replay *replay, void *ctx) {
-    struct reconciliation *r = ctx;
     struct orphan orphan = {.id = replay->id, .uuid = replay->uuid};
-    xr_buf_append(&r->analyzing, &orphan, sizeof orphan);
+    xr_buf_append(ctx, &orphan, sizeof orphan);
 }
 
-static enum xr_code requeue(struct xr_store_tx *tx, struct reconciliation *r, const struct orphan *orphan,
-                            struct xr_err *err) {
-    bool has_job;
-    int64_t job_id;
+static enum xr_code requeue(struct xr_store_tx *tx, const struct orphan *orphan, size_t *requeued, struct xr_err *err) {
+    bool has_job = false;
+    int64_t job_id = -1;
     enum xr_code code = xr_queue_tx_has_job(tx, orphan->id, &has_job, err);
     if (code != XR_OK || has_job)
         return code;
     code = xr_queue_tx_enqueue(tx, orphan->id, &orphan->uuid, XR_JOB_ANALYZE, &job_id, err);
     if (code == XR_OK)
         code = xr_store_tx_replay_job(tx, orphan->id, job_id, err);
-    r->requeued += code == XR_OK;
+    *requeued += code == XR_OK;
+    return code;
+}
+
+enum xr_code xr_reconcile_tx(struct xr_store_tx *tx, size_t *requeued, struct xr_err *err) {
+    struct xr_buf analyzing = xr_buf_make(ORPHANS_BYTES_MAX); /* struct orphan, one after the other */
+    struct orphan orphan;
+    enum xr_code code = xr_store_tx_replays_analyzing(tx, note_analyzing, &analyzing, err);
+    if (code == XR_OK && analyzing.failed)
+        code = xr_fail(err, XR_NO_MEMORY, NULL, "too many replays to reconcile");
+    for (size_t at = 0; code == XR_OK && at < analyzing.len; at += sizeof orphan) {
+        memcpy(&orphan, analyzing.data + at, sizeof orphan);
+        code = requeue(tx, &orphan, requeued, err);
+    }
+    xr_buf_clear(&analyzing);
     return code;
 }
 
 static enum xr_code apply(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
     struct reconciliation *r = write->ctx;
-    struct orphan orphan;
-    xr_buf_clear(&r->analyzing);
     r->requeued = 0;
     enum xr_code code = xr_queue_tx_void_leases(tx, err);
-    if (code == XR_OK)
-        code = xr_store_tx_replays_analyzing(tx, note_analyzing, r, err);
-    if (code == XR_OK && r->analyzing.failed)
-        code = xr_fail(err, XR_NO_MEMORY, NULL, "too many replays to reconcile");
-    for (size_t at = 0; code == XR_OK && at < r->analyzing.len; at += sizeof orphan) {
-        memcpy(&orphan, r->analyzing.data + at, sizeof orphan);
-        code = requeue(tx, r, &orphan, err);
-    }
-    return code;
+    return code == XR_OK ? xr_reconcile_tx(tx, &r->requeued, err) : code;
 }
 
 static void done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
@@ -73,9 +74,7 @@ static void done(struct xr_write *write, enum xr_code code, const struct xr_err 
 }
 
 enum xr_code xr_reconcile(struct xr_store *store, const struct xr_log *log, struct xr_err *err) {
-    struct reconciliation r = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                               .over = PTHREAD_COND_INITIALIZER,
-                               .analyzing = xr_buf_make(ORPHANS_BYTES_MAX)};
+    struct reconciliation r = {.lock = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER};
     r.write = (struct xr_write){.apply = apply, .done = done, .ctx = &r};
     enum xr_code code = xr_store_submit(store, &r.write, err);
     if (code != XR_OK)
@@ -84,7 +83,6 @@ enum xr_code xr_reconcile(struct xr_store *store, const struct xr_log *log, stru
     while (!r.done)
         pthread_cond_wait(&r.over, &r.lock);
     pthread_mutex_unlock(&r.lock);
-    xr_buf_clear(&r.analyzing);
     if (r.code != XR_OK && err)
         *err = r.err;
     if (r.code == XR_OK && r.requeued > 0)

@@ -37,6 +37,7 @@ struct xr_jobs {
     struct xr_job lost[XR_SWEEP_BATCH];
     int64_t lost_seq[XR_SWEEP_BATCH];
     size_t lost_count;
+    uint64_t losses_seen, losses_mended; /* of xr_store_queue_losses; the writer's */
     struct xr_replay_ref stalled[XR_SWEEP_BATCH];
     size_t stalled_count;
 };
@@ -213,7 +214,11 @@ static enum xr_code apply_lease_sweep(struct xr_store_tx *tx, struct xr_write *w
                                       .reason = XR_REASON_WORKER_LOST,
                                       .finished_ns = XR_TIME_NONE,
                                       .job_id = -1};
-    enum xr_code code = xr_queue_tx_expire(tx, jobs->lost, XR_SWEEP_BATCH, &jobs->lost_count, err);
+    size_t requeued = 0;
+    jobs->losses_seen = xr_store_queue_losses(jobs->deps.store);
+    enum xr_code code = jobs->losses_seen != jobs->losses_mended ? xr_reconcile_tx(tx, &requeued, err) : XR_OK;
+    if (code == XR_OK)
+        code = xr_queue_tx_expire(tx, jobs->lost, XR_SWEEP_BATCH, &jobs->lost_count, err);
     for (size_t i = 0; code == XR_OK && i < jobs->lost_count; i++) {
         code = xr_store_tx_replay_change(tx, jobs->lost[i].replay_id, &change, &row, err);
         jobs->lost_seq[i] = code == XR_OK ? row.seq : -1;
@@ -231,6 +236,8 @@ static void lease_sweep_done(struct xr_write *write, enum xr_code code, const st
             announce_failure(jobs, &jobs->lost[i].replay_uuid, XR_REASON_WORKER_LOST, jobs->lost_seq[i]);
     pthread_mutex_lock(&jobs->lock);
     jobs->sweeping_leases = false;
+    if (code == XR_OK)
+        jobs->losses_mended = jobs->losses_seen;
     note_write(jobs, code == XR_OK);
     pthread_mutex_unlock(&jobs->lock);
     look_for_work(jobs);
