@@ -27,6 +27,7 @@ struct xr_conn {
     struct xr_http *http;
     uint64_t id;
     int fd;
+    const char *target_end; /* of the running request's target, in libmicrohttpd's memory */
     /* Written by the request thread, read by the reaper. */
     _Atomic int phase;
     _Atomic uint64_t requests; /* so far, the running one included */
@@ -105,7 +106,8 @@ struct xr_http {
 /* server.c */
 void xr_http_unref(struct xr_http *http);
 
-/* exchange.c: libmicrohttpd's access handler and completion. */
+/* exchange.c: libmicrohttpd's callbacks for a request line, its access handler and completion. */
+void *xr_exchange_target(void *cls, const char *target, struct MHD_Connection *mhd);
 enum MHD_Result xr_exchange(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
                             const char *version, const char *data, size_t *data_size, void **con_cls);
 void xr_exchange_completed(void *cls, struct MHD_Connection *mhd, void **con_cls, enum MHD_RequestTerminationCode code);

@@ -14,6 +14,16 @@ static struct xr_conn *conn_of(struct MHD_Connection *mhd) {
     return info ? info->socket_context : NULL;
 }
 
+/* Of a target with a NUL in it, libmicrohttpd sees only what is before. Where the C string ends the version must come
+ * next; xr_framing_read looks. */
+void *xr_exchange_target(void *cls, const char *target, struct MHD_Connection *mhd) {
+    (void)cls;
+    struct xr_conn *conn = conn_of(mhd);
+    if (conn)
+        conn->target_end = target + strlen(target);
+    return NULL;
+}
+
 static void refuse_no_route(struct xr_request *req, const struct xr_match *match, struct xr_str path) {
     if (!match->path_known) {
         struct xr_json j = xr_error_begin(req, 404, "not_found");

@@ -25,6 +25,8 @@ struct xr_framing xr_framing_read(const struct xr_request *req, const char *vers
     struct xr_str host, coding, length;
     bool coded = xr_request_header_view(req, "Transfer-Encoding", &coding);
     bool counted = xr_request_header_view(req, "Content-Length", &length);
+    if (version != req->conn->target_end + 1)
+        return unsound;
     if (strcmp(version, "HTTP/1.1") == 0 && !xr_request_header_view(req, "Host", &host))
         return unsound;
     if (coded) {

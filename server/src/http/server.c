@@ -145,6 +145,7 @@ static enum xr_code start_daemon(struct xr_http *http, unsigned threads, struct 
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)write_timeout_s(&http->times), NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, http},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)xr_exchange_completed, http},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)xr_exchange_target, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
         /* One thread is what there is without a pool. */
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},

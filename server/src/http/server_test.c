@@ -233,6 +233,13 @@ static void ambiguous_framing_is_refused_and_ends_the_connection(void **state) {
         assert_true(xr_hear_end(fd));
         close(fd);
     }
+    int fd = xr_dial(*state);
+    static const char WITH_NUL[] = "GET /ok\0/other HTTP/1.1\r\n" H "\r\n";
+    xr_say_bytes(fd, WITH_NUL, sizeof WITH_NUL - 1);
+    struct xr_reply reply = xr_hear(fd, false);
+    assert_int_equal(reply.status, 400);
+    xr_reply_clear(&reply);
+    close(fd);
     expect(*state, "GET /ok HTTP/1.0\r\n\r\n", 200, "{\"ok\":true}");
     expect(*state, GET("http://x/ok"), 200, "{\"ok\":true}");
     expect(*state, GET("http://x"), 404, "{\"error\":\"not_found\"}");
