@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import httpx
 
+import contract
+
 RATE = 48_000
 Json = dict[str, Any]
 
@@ -63,10 +65,13 @@ def dialogue(*turns: tuple[str, float], gap: float = 0.5, lead: float = 0.3) -> 
 
 
 class Api:
-    """Calls that raise on an error status; `http` is there for everything else."""
+    """Calls that raise on an error status; `http` is there for everything else. Every response is held against the
+    API's description, unless `checked` is false: for measuring."""
 
-    def __init__(self, url: str, *, timeout_s: float = 60) -> None:
-        self.http = httpx.Client(base_url=url, timeout=timeout_s)
+    def __init__(self, url: str, *, timeout_s: float = 60, checked: bool = True) -> None:
+        self._checked = checked
+        hooks = {"response": [contract.check]} if checked else {}
+        self.http = httpx.Client(base_url=url, timeout=timeout_s, event_hooks=hooks)
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +116,10 @@ class Api:
                 if line.startswith("event: "):
                     name = line.removeprefix("event: ")
                 elif line.startswith("data: "):
-                    yield name, json.loads(line.removeprefix("data: "))
+                    data = json.loads(line.removeprefix("data: "))
+                    if self._checked:
+                        contract.check_event(name, data)
+                    yield name, data
 
     def verdict(self, replay: str) -> Json:
         """Waits for the terminal event and returns its data."""
