@@ -244,7 +244,9 @@ def check(reply: httpx.Response) -> None:
     judged = _Reply(reply)
     template, methods = find_template(judged.method, judged.path)
     shared = document()["components"]["responses"]
-    if template:
+    if template is None and reply.status_code == 400:
+        judged.check(shared["BadRequest"])  # said before anybody looks at the path
+    elif template:
         check_response(reply, "GET" if judged.method == "HEAD" else judged.method, template)
     elif methods:
         if reply.status_code != 405:

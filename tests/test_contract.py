@@ -50,6 +50,7 @@ def test_a_described_response_passes() -> None:
     check(reply_to("GET", f"/v1/replays/{REPLAY}", 200, detail()))
     check(reply_to("GET", "/healthz", 200, {"ok": True}))
     check(reply_to("GET", "/v1/nothing", 404, {"error": "not_found"}))
+    check(reply_to("GET", "/v1/nothing", 400, {"error": "bad_request"}))
     check(reply_to("GET", "/conversations", 200, None, {"Content-Type": "text/html"}))
 
 

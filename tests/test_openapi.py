@@ -17,7 +17,7 @@ from contract import Json, document, operations, problems, resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "server" / "src"
-COMMON = {"405", "408", "413", "500", "503"}
+COMMON = {"400", "405", "408", "413", "500", "503"}
 # Fields of responses that may be absent. All others are there, null or not.
 OPTIONAL = {
     ("Turn", "text"),
@@ -131,6 +131,8 @@ def test_every_operation_says_what_it_is_and_how_it_fails() -> None:
         assert operation["tags"], (method, path)
         assert operation["responses"].keys() >= COMMON, (method, path)
         assert [s for s in operation["responses"] if s.startswith("2")], (method, path)
+        malformed = resolve(operation["responses"]["400"])["content"]["application/json"]["schema"]
+        assert "bad_request" in codes_of(malformed), (method, path)
         shared = document()["paths"][path].get("parameters", [])
         named = {p["name"] for p in map(resolve, [*shared, *operation.get("parameters", [])]) if p["in"] == "path"}
         assert named == set(re.findall(r"\{(\w+)\}", path)), (method, path)
