@@ -227,12 +227,12 @@ static void answered(struct xr_call *done) {
     if (done->code != XR_OK && (!t->failed || t->failed->transcribe.call.code == XR_CANCELLED))
         t->failed = call;
     bool ok = t->failed == NULL;
-    size_t count = t->answered;
-    pthread_mutex_unlock(&t->lock);
+    /* Under the lock, or two answers at once could be told in the wrong order. */
     if (ok)
-        xr_chain_progress(chain, (int)(25 + 35 * count / chain->turn_count), XR_STEP_TRANSCRIBE);
+        xr_chain_progress(chain, (int)(25 + 35 * t->answered / chain->turn_count), XR_STEP_TRANSCRIBE);
     else
         atomic_store(&chain->group.cancelled, true);
+    pthread_mutex_unlock(&t->lock);
     start_more(chain);
 }
 
@@ -300,7 +300,6 @@ static void start_more(struct xr_chain *chain) {
 }
 
 static void transcribe(struct xr_chain *chain) {
-    xr_chain_begin_stage(chain);
     chain->transcription->running = 1;
     start_more(chain);
 }
