@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct xr_chain *xr_chain_new(struct xr_jobs *jobs, const struct xr_job *job) {
+struct xr_chain *xr_chain_new(struct xr_jobs *jobs) {
     struct xr_chain *chain = calloc(1, sizeof *chain);
     if (!chain)
         return NULL;
@@ -15,10 +15,13 @@ struct xr_chain *xr_chain_new(struct xr_jobs *jobs, const struct xr_job *job) {
         return NULL;
     }
     chain->jobs = jobs;
-    chain->first = chain->live = job->stage;
-    chain->job[job->stage] = *job;
     chain->median_ms = chain->p95_ms = -1;
     return chain;
+}
+
+void xr_chain_adopt(struct xr_chain *chain, const struct xr_job *job) {
+    chain->first = chain->live = job->stage;
+    chain->job[job->stage] = *job;
 }
 
 void xr_chain_free(struct xr_chain *chain) {
@@ -44,6 +47,17 @@ void xr_chain_progress(struct xr_chain *chain, int percent, enum xr_step step) {
     xr_chain_publish(chain, xr_announce_progress(percent, step, chain->seq));
 }
 
+/* How a job ended, unless in a verdict. */
+static void log_ending(const struct xr_chain *chain, const char *how, const char *error) {
+    char replay[XR_UUID_TEXT + 1];
+    const struct xr_job *job = &chain->job[chain->live];
+    xr_uuid_format(&job->replay_uuid, replay);
+    xr_log(xr_jobs_deps_of(chain->jobs)->log, chain->ending <= XR_END_RETRY ? XR_LOG_WARN : XR_LOG_INFO, "job ended",
+           XR_LOG_S("ending", how), XR_LOG_S("replay_id", replay), XR_LOG_S("stage", xr_job_stage_name(job->stage)),
+           XR_LOG_I("attempt", job->attempt), XR_LOG_S("reason", xr_reason_name(chain->reason)),
+           XR_LOG_S("error", error));
+}
+
 /* --- steps --- */
 
 static enum xr_code apply_step(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
@@ -59,13 +73,21 @@ static enum xr_code apply_step(struct xr_store_tx *tx, struct xr_write *write, s
     return code;
 }
 
+/* Somebody else has taken the job over, or the replay has ended: nothing more is ours to write. */
+static void give_up(struct xr_chain *chain, const struct xr_err *err) {
+    log_ending(chain, "given up", err->message);
+    xr_jobs_chain_over(chain->jobs, chain);
+}
+
 static void batch_done(struct xr_chain *chain) {
-    if (chain->fault == XR_OK && chain->after)
-        xr_jobs_resume(chain->jobs, chain, chain->after);
-    else if (chain->fault == XR_OK || chain->fault == XR_CONFLICT)
-        xr_jobs_chain_over(chain->jobs, chain); /* done, or somebody else has taken the job over */
-    else
+    if (chain->fault == XR_CONFLICT)
+        give_up(chain, &chain->fault_err);
+    else if (chain->fault != XR_OK)
         xr_chain_fault(chain, &chain->fault_err);
+    else if (chain->after)
+        xr_jobs_resume(chain->jobs, chain, chain->after);
+    else
+        xr_jobs_chain_over(chain->jobs, chain);
 }
 
 static void step_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
@@ -168,33 +190,24 @@ static enum xr_code apply_ending(struct xr_store_tx *tx, struct xr_write *write,
     return XR_INTERNAL;
 }
 
-static void log_ending(struct xr_chain *chain) {
-    char replay[XR_UUID_TEXT + 1];
-    const struct xr_job *job = &chain->job[chain->live];
-    xr_uuid_format(&job->replay_uuid, replay);
-    xr_log(xr_jobs_deps_of(chain->jobs)->log, chain->ending <= XR_END_RETRY ? XR_LOG_WARN : XR_LOG_INFO, "job ended",
-           XR_LOG_S("ending", ending_name(chain->ending)), XR_LOG_S("replay_id", replay),
-           XR_LOG_S("stage", xr_job_stage_name(job->stage)), XR_LOG_I("attempt", job->attempt),
-           XR_LOG_S("reason", xr_reason_name(chain->reason)), XR_LOG_S("error", chain->last_error));
-}
-
 static void submit_ending(struct xr_chain *chain);
 
 static void ending_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
-    (void)err;
     struct xr_chain_step *step = write->ctx;
     struct xr_chain *chain = step->chain;
-    if (code != XR_OK && code != XR_CONFLICT) {
+    if (code == XR_CONFLICT) {
+        give_up(chain, err);
+        return;
+    }
+    if (code != XR_OK) {
         /* The disk is full or the database is held by somebody: the ending itself must not be lost. */
         xr_jobs_park(chain->jobs, chain, submit_ending, XR_ENDING_RETRY_MS);
         return;
     }
-    if (code == XR_OK) {
-        log_ending(chain);
-        if (chain->ending == XR_END_FAIL) {
-            xr_chain_publish(chain, xr_announce_state(XR_FAILED_STATE, XR_STEP_NONE, step->seq));
-            xr_chain_publish(chain, xr_announce_failed(chain->reason, step->seq));
-        }
+    log_ending(chain, ending_name(chain->ending), chain->last_error);
+    if (chain->ending == XR_END_FAIL) {
+        xr_chain_publish(chain, xr_announce_state(XR_FAILED_STATE, XR_STEP_NONE, step->seq));
+        xr_chain_publish(chain, xr_announce_failed(chain->reason, step->seq));
     }
     xr_jobs_chain_over(chain->jobs, chain);
 }
@@ -307,7 +320,11 @@ void xr_chain_start(struct xr_chain *chain) {
     if (code == XR_OK)
         code = load(chain, reader, &err);
     xr_reader_pool_give(readers, reader);
-    if (code != XR_OK)
+    if (xr_jobs_stopping(chain->jobs))
+        xr_chain_release(chain);
+    else if (code == XR_NOT_FOUND && chain->replay.id == 0)
+        xr_chain_drop(chain); /* no such replay: queue.db is of another xray.db, or newer */
+    else if (code != XR_OK)
         xr_chain_fault(chain, &err);
     else if (chain->replay.state != XR_ANALYZING)
         xr_chain_drop(chain);

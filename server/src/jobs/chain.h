@@ -103,7 +103,8 @@ void xr_jobs_park(struct xr_jobs *jobs, struct xr_chain *chain, void (*run)(stru
 void xr_jobs_chain_over(struct xr_jobs *jobs, struct xr_chain *chain);
 
 /* chain.c */
-struct xr_chain *xr_chain_new(struct xr_jobs *jobs, const struct xr_job *job); /* NULL: out of memory */
+struct xr_chain *xr_chain_new(struct xr_jobs *jobs); /* NULL: out of memory */
+void xr_chain_adopt(struct xr_chain *chain, const struct xr_job *job); /* gives it the job it is for */
 void xr_chain_free(struct xr_chain *chain);
 void xr_chain_start(struct xr_chain *chain); /* on a worker: the first step of the claimed stage */
 /* Notes a step; nothing happens until xr_chain_flush. live: the stage whose job is in the queue after it. */

@@ -20,8 +20,8 @@ struct xr_jobs {
     pthread_cond_t wake; /* the thread's; monotonic clock */
     pthread_cond_t quiet; /* a chain or a write of ours is over */
     pthread_t thread;
-    bool started;
     struct xr_chain *chains; /* all, parked ones too */
+    struct xr_chain *spare; /* for the claim that is on its way or comes next: what is claimed can be run */
     size_t chain_count;
     bool wanted; /* look for work */
     bool claiming; /* a claim is on its way */
@@ -29,7 +29,6 @@ struct xr_jobs {
     int64_t due_wall_ns; /* of the next waiting job; XR_TIME_NONE: none known */
     int64_t next_lease_sweep, next_stall_sweep; /* monotonic */
     int64_t last_ok_ns; /* monotonic: the last write of ours that got through */
-    int64_t asked_ns; /* monotonic: when the oldest unanswered one was submitted; 0: none */
 
     struct xr_write claim_write, lease_write, stall_write;
     struct xr_job claimed;
@@ -37,9 +36,10 @@ struct xr_jobs {
     struct xr_job lost[XR_SWEEP_BATCH];
     int64_t lost_seq[XR_SWEEP_BATCH];
     size_t lost_count;
-    uint64_t losses_seen, losses_mended; /* of xr_store_queue_losses; the writer's */
     struct xr_replay_ref stalled[XR_SWEEP_BATCH];
     size_t stalled_count;
+    uint64_t losses_seen, losses_mended; /* of xr_store_queue_losses; the writer's */
+    size_t requeued;
 };
 
 const struct xr_jobs_deps *xr_jobs_deps_of(const struct xr_jobs *jobs) {
@@ -112,16 +112,17 @@ static void list_remove(struct xr_jobs *jobs, struct xr_chain *chain) {
     jobs->chain_count--;
 }
 
-static void look_for_work(struct xr_jobs *jobs);
+static void look_locked(struct xr_jobs *jobs);
 
+/* Nothing of `jobs` may be touched once the lock is given up: with its last chain over, it may be freed. */
 void xr_jobs_chain_over(struct xr_jobs *jobs, struct xr_chain *chain) {
     pthread_mutex_lock(&jobs->lock);
     list_remove(jobs, chain);
+    look_locked(jobs);
     pthread_cond_broadcast(&jobs->quiet);
     pthread_cond_signal(&jobs->wake); /* the thread ends with the last chain */
     pthread_mutex_unlock(&jobs->lock);
     xr_chain_free(chain);
-    look_for_work(jobs);
 }
 
 /* --- claims --- */
@@ -136,57 +137,70 @@ static void note_write(struct xr_jobs *jobs, bool ok) {
     int64_t now = now_mono(jobs);
     if (ok)
         jobs->last_ok_ns = now;
-    jobs->asked_ns = 0;
     pthread_cond_broadcast(&jobs->quiet);
+}
+
+/* The claimed job's chain, in the list; under the lock. */
+static struct xr_chain *adopt_claimed(struct xr_jobs *jobs) {
+    struct xr_chain *chain = jobs->spare;
+    jobs->spare = NULL;
+    xr_chain_adopt(chain, &jobs->claimed);
+    list_add(jobs, chain);
+    return chain;
+}
+
+static void try_again_soon(struct xr_jobs *jobs) {
+    jobs->due_wall_ns = xr_clock_wall(jobs->deps.clock) + XR_ENDING_RETRY_MS * XR_NS_PER_MS;
 }
 
 static void claim_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
     struct xr_jobs *jobs = write->ctx;
-    (void)err;
-    struct xr_chain *chain = code == XR_OK ? xr_chain_new(jobs, &jobs->claimed) : NULL;
+    struct xr_chain *chain = NULL;
+    (void)err; /* told by xr_jobs_health once it lasts */
     pthread_mutex_lock(&jobs->lock);
     jobs->claiming = false;
     note_write(jobs, code == XR_OK || code == XR_NOT_FOUND);
     if (code == XR_NOT_FOUND)
         jobs->due_wall_ns = jobs->claim_next_due;
+    else if (code != XR_OK)
+        try_again_soon(jobs);
     else
-        jobs->wanted = true; /* there may be more; after a fault, or without memory, the thread tries again */
-    if (chain)
-        list_add(jobs, chain);
-    if (code != XR_OK && code != XR_NOT_FOUND)
-        jobs->due_wall_ns = xr_clock_wall(jobs->deps.clock) + XR_ENDING_RETRY_MS * XR_NS_PER_MS;
+        chain = adopt_claimed(jobs);
+    /* There may be more, or there was a kick meanwhile. */
+    if (code == XR_OK || (code == XR_NOT_FOUND && jobs->wanted))
+        look_locked(jobs);
     pthread_cond_signal(&jobs->wake);
     pthread_mutex_unlock(&jobs->lock);
-    if (chain) {
+    if (chain)
         xr_jobs_resume(jobs, chain, xr_chain_start);
-        look_for_work(jobs);
-    }
 }
 
-/* Submits a claim unless one is on its way or there is no room. */
-static void look_for_work(struct xr_jobs *jobs) {
+/* Submitting under the lock is fine: done is never called from inside submit. */
+static bool submit_claim(struct xr_jobs *jobs) {
     struct xr_err err;
-    pthread_mutex_lock(&jobs->lock);
+    if (!jobs->spare)
+        jobs->spare = xr_chain_new(jobs);
+    jobs->claim_write = (struct xr_write){.apply = apply_claim, .done = claim_done, .ctx = jobs};
+    return jobs->spare && xr_store_submit(jobs->deps.store, &jobs->claim_write, &err) == XR_OK;
+}
+
+/* Submits a claim unless one is on its way or there is no room; under the lock. */
+static void look_locked(struct xr_jobs *jobs) {
     jobs->wanted = true;
-    bool go = !jobs->claiming && !jobs->stopping && jobs->chain_count < XR_CHAINS_MAX;
-    if (go) {
-        jobs->claiming = true;
-        jobs->wanted = false;
-        jobs->asked_ns = jobs->asked_ns ? jobs->asked_ns : now_mono(jobs);
-        jobs->claim_write = (struct xr_write){.apply = apply_claim, .done = claim_done, .ctx = jobs};
-        /* Submitting under the lock is fine: done is never called from inside submit. */
-        if (xr_store_submit(jobs->deps.store, &jobs->claim_write, &err) != XR_OK) {
-            jobs->claiming = false;
-            jobs->due_wall_ns = xr_clock_wall(jobs->deps.clock) + XR_ENDING_RETRY_MS * XR_NS_PER_MS;
-            pthread_cond_broadcast(&jobs->quiet);
-            pthread_cond_signal(&jobs->wake);
-        }
+    if (jobs->claiming || jobs->stopping || jobs->chain_count >= XR_CHAINS_MAX)
+        return;
+    jobs->wanted = false;
+    jobs->claiming = submit_claim(jobs);
+    if (!jobs->claiming) {
+        try_again_soon(jobs);
+        pthread_cond_signal(&jobs->wake);
     }
-    pthread_mutex_unlock(&jobs->lock);
 }
 
 void xr_jobs_kick(struct xr_jobs *jobs) {
-    look_for_work(jobs);
+    pthread_mutex_lock(&jobs->lock);
+    look_locked(jobs);
+    pthread_mutex_unlock(&jobs->lock);
 }
 
 /* --- sweeps --- */
@@ -206,6 +220,13 @@ static void announce_failure(struct xr_jobs *jobs, const struct xr_uuid *topic, 
     publish(jobs, topic, xr_announce_failed(reason, seq));
 }
 
+/* A commit of queue.db that failed after xray.db's may have taken the job of a replay with it. */
+static enum xr_code mend_queue(struct xr_store_tx *tx, struct xr_jobs *jobs, struct xr_err *err) {
+    jobs->losses_seen = xr_store_queue_losses(jobs->deps.store);
+    jobs->requeued = 0;
+    return jobs->losses_seen == jobs->losses_mended ? XR_OK : xr_reconcile_tx(tx, &jobs->requeued, err);
+}
+
 static enum xr_code apply_lease_sweep(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
     struct xr_jobs *jobs = write->ctx;
     struct xr_replay row;
@@ -214,9 +235,7 @@ static enum xr_code apply_lease_sweep(struct xr_store_tx *tx, struct xr_write *w
                                       .reason = XR_REASON_WORKER_LOST,
                                       .finished_ns = XR_TIME_NONE,
                                       .job_id = -1};
-    size_t requeued = 0;
-    jobs->losses_seen = xr_store_queue_losses(jobs->deps.store);
-    enum xr_code code = jobs->losses_seen != jobs->losses_mended ? xr_reconcile_tx(tx, &requeued, err) : XR_OK;
+    enum xr_code code = mend_queue(tx, jobs, err);
     if (code == XR_OK)
         code = xr_queue_tx_expire(tx, jobs->lost, XR_SWEEP_BATCH, &jobs->lost_count, err);
     for (size_t i = 0; code == XR_OK && i < jobs->lost_count; i++) {
@@ -234,13 +253,15 @@ static void lease_sweep_done(struct xr_write *write, enum xr_code code, const st
     for (size_t i = 0; code == XR_OK && i < jobs->lost_count; i++)
         if (jobs->lost_seq[i] >= 0)
             announce_failure(jobs, &jobs->lost[i].replay_uuid, XR_REASON_WORKER_LOST, jobs->lost_seq[i]);
-    pthread_mutex_lock(&jobs->lock);
-    jobs->sweeping_leases = false;
     if (code == XR_OK)
         jobs->losses_mended = jobs->losses_seen;
+    if (code == XR_OK && jobs->requeued > 0)
+        xr_log(jobs->deps.log, XR_LOG_WARN, "replays queued again", XR_LOG_I("count", jobs->requeued));
+    pthread_mutex_lock(&jobs->lock);
+    jobs->sweeping_leases = false;
+    look_locked(jobs);
     note_write(jobs, code == XR_OK);
     pthread_mutex_unlock(&jobs->lock);
-    look_for_work(jobs);
 }
 
 static enum xr_code apply_stall_sweep(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
@@ -294,10 +315,11 @@ static int64_t earliest(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* When the thread must look again, monotonic; under the lock. */
+/* When the thread must look again, monotonic; INT64_MAX: not before it is woken. While the server stops, only parked
+ * chains matter. Under the lock. */
 static int64_t next_wake(struct xr_jobs *jobs, int64_t now) {
-    int64_t at = earliest(jobs->next_lease_sweep, jobs->next_stall_sweep);
-    if (jobs->due_wall_ns != XR_TIME_NONE) {
+    int64_t at = jobs->stopping ? INT64_MAX : earliest(jobs->next_lease_sweep, jobs->next_stall_sweep);
+    if (!jobs->stopping && jobs->due_wall_ns != XR_TIME_NONE) {
         int64_t wait = jobs->due_wall_ns - xr_clock_wall(jobs->deps.clock);
         at = earliest(at, now + (wait > 0 ? wait : 0));
     }
@@ -307,7 +329,7 @@ static int64_t next_wake(struct xr_jobs *jobs, int64_t now) {
     return at;
 }
 
-/* Starts what is due; under the lock, which it may drop. */
+/* Starts what is due; under the lock. */
 static void do_due(struct xr_jobs *jobs, int64_t now) {
     if (now >= jobs->next_lease_sweep) {
         jobs->next_lease_sweep = now + XR_LEASE_SWEEP_S * XR_NS_PER_S;
@@ -319,16 +341,21 @@ static void do_due(struct xr_jobs *jobs, int64_t now) {
         if (!jobs->sweeping_stalled)
             jobs->sweeping_stalled = submit_sweep(jobs, &jobs->stall_write, apply_stall_sweep, stall_sweep_done);
     }
-    bool work =
-        jobs->wanted && !jobs->claiming && jobs->chain_count < XR_CHAINS_MAX && jobs->due_wall_ns == XR_TIME_NONE;
+    bool work = jobs->wanted && !jobs->claiming && jobs->due_wall_ns == XR_TIME_NONE;
     if (jobs->due_wall_ns != XR_TIME_NONE && jobs->due_wall_ns <= xr_clock_wall(jobs->deps.clock)) {
         jobs->due_wall_ns = XR_TIME_NONE;
         work = true;
     }
-    pthread_mutex_unlock(&jobs->lock);
     if (work)
-        look_for_work(jobs);
-    pthread_mutex_lock(&jobs->lock);
+        look_locked(jobs);
+}
+
+static void sleep_until(struct xr_jobs *jobs, int64_t at) {
+    struct timespec until = {.tv_sec = at / XR_NS_PER_S, .tv_nsec = at % XR_NS_PER_S};
+    if (at == INT64_MAX)
+        pthread_cond_wait(&jobs->wake, &jobs->lock);
+    else
+        pthread_cond_timedwait(&jobs->wake, &jobs->lock, &until);
 }
 
 static void *keep_time(void *arg) {
@@ -345,9 +372,8 @@ static void *keep_time(void *arg) {
         if (!jobs->stopping)
             do_due(jobs, now);
         int64_t at = next_wake(jobs, now);
-        struct timespec until = {.tv_sec = at / XR_NS_PER_S, .tv_nsec = at % XR_NS_PER_S};
-        if (at > now)
-            pthread_cond_timedwait(&jobs->wake, &jobs->lock, &until);
+        if (at > now && (!jobs->stopping || jobs->chain_count > 0))
+            sleep_until(jobs, at);
     }
     pthread_mutex_unlock(&jobs->lock);
     return NULL;
@@ -356,6 +382,7 @@ static void *keep_time(void *arg) {
 /* --- start and stop --- */
 
 static void jobs_free(struct xr_jobs *jobs) {
+    xr_chain_free(jobs->spare);
     xr_pool_free(jobs->pool);
     xr_reader_pool_free(jobs->readers);
     pthread_cond_destroy(&jobs->wake);
@@ -419,15 +446,18 @@ static bool writing(const struct xr_jobs *jobs) {
     return jobs->claiming || jobs->sweeping_leases || jobs->sweeping_stalled;
 }
 
-/* Waits until no chain is left or the time is up; then, however long it takes, for our own writes. */
+/* Waits until no chain is left or the time is up; and, however long it takes, for our own writes: a claim that was on
+ * its way may bring one more chain. */
 static void wait_until_quiet(struct xr_jobs *jobs) {
     int64_t limit = now_mono(jobs) + XR_STOP_WAIT_S * XR_NS_PER_S;
     struct timespec until = {.tv_sec = limit / XR_NS_PER_S, .tv_nsec = limit % XR_NS_PER_S};
-    int timed_out = 0;
-    while (jobs->chain_count > 0 && !timed_out)
-        timed_out = pthread_cond_timedwait(&jobs->quiet, &jobs->lock, &until);
-    while (writing(jobs))
-        pthread_cond_wait(&jobs->quiet, &jobs->lock);
+    bool timed_out = false;
+    while (writing(jobs) || (jobs->chain_count > 0 && !timed_out)) {
+        if (timed_out)
+            pthread_cond_wait(&jobs->quiet, &jobs->lock);
+        else
+            timed_out = pthread_cond_timedwait(&jobs->quiet, &jobs->lock, &until) != 0;
+    }
 }
 
 size_t xr_jobs_stop(struct xr_jobs *jobs) {
