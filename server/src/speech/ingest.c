@@ -41,6 +41,7 @@ struct work {
     struct utterance **utterances; /* arena */
     struct utterance **of_turn; /* arena; one a turn, NULL for a turn that is not tts */
     size_t utterance_count;
+    _Atomic(struct utterance *) failed; /* the first call that failed: the others are cancelled for it */
     _Atomic size_t waiting; /* calls not answered yet, plus one while they are being started */
 };
 
@@ -234,13 +235,7 @@ static enum xr_code hash_file(int fd, uint8_t out[XR_SHA256_SIZE], struct xr_err
 static void speech_ready(struct xr_task *task) {
     struct work *work = (struct work *)task;
     struct xr_ingest_call *call = work->call;
-    const struct utterance *failed = NULL;
-    for (size_t i = 0; i < work->utterance_count; i++) {
-        const struct utterance *u = work->utterances[i];
-        /* A sibling that was cancelled only because another one failed is not the cause. */
-        if (!u->cached && u->tts.call.code != XR_OK && (!failed || failed->tts.call.code == XR_CANCELLED))
-            failed = u;
-    }
+    const struct utterance *failed = atomic_load(&work->failed);
     if (failed) {
         call->err = failed->tts.call.err;
         call->tts_failed = failed->tts.call.code != XR_CANCELLED;
@@ -263,9 +258,11 @@ static void one_less(struct work *work) {
 }
 
 static void spoken(struct xr_call *call) {
-    struct utterance *u = call->ctx;
-    if (call->code != XR_OK)
+    struct utterance *u = call->ctx, *none = NULL;
+    if (call->code != XR_OK) {
+        atomic_compare_exchange_strong(&u->work->failed, &none, u);
         atomic_store(&u->work->group.cancelled, true);
+    }
     one_less(u->work);
 }
 
