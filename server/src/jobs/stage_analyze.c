@@ -223,8 +223,8 @@ static void answered(struct xr_call *done) {
     struct xr_transcription *t = chain->transcription;
     pthread_mutex_lock(&t->lock);
     t->answered++;
-    /* A call that was cancelled because a sibling failed is not the cause. */
-    if (done->code != XR_OK && (!t->failed || t->failed->transcribe.call.code == XR_CANCELLED))
+    /* The others are cancelled for the first one: it is the cause. */
+    if (done->code != XR_OK && !t->failed)
         t->failed = call;
     bool ok = t->failed == NULL;
     /* Under the lock, or two answers at once could be told in the wrong order. */

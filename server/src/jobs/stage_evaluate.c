@@ -8,6 +8,7 @@ struct xr_judging {
     struct xr_chain *chain;
     struct xr_judge_call calls[XR_JUDGES_MAX];
     size_t count;
+    _Atomic(const struct xr_call *) failed; /* the first answer that is neither a score nor a refusal */
     _Atomic size_t waiting; /* answers to come, plus one while calls are being started */
 };
 
@@ -106,19 +107,9 @@ static void give_verdict(struct xr_chain *chain) {
     xr_chain_verdict(chain, XR_JOB_EVALUATE);
 }
 
-/* The first answer that is neither a score nor a refusal. */
-static const struct xr_err *provider_failure(const struct xr_judging *judging) {
-    const struct xr_call *found = NULL;
-    for (size_t i = 0; i < judging->count; i++) {
-        const struct xr_call *call = &judging->calls[i].call;
-        if (call->code != XR_OK && call->code != XR_REFUSED && (!found || found->code == XR_CANCELLED))
-            found = call;
-    }
-    return found ? &found->err : NULL;
-}
-
 static void judged(struct xr_chain *chain) {
-    const struct xr_err *failure = provider_failure(chain->judging);
+    const struct xr_call *failed = atomic_load(&chain->judging->failed);
+    const struct xr_err *failure = failed ? &failed->err : NULL;
     if (!failure) {
         chain->evaluation.judge_count = chain->judging->count;
         for (size_t i = 0; i < chain->judging->count; i++)
@@ -142,8 +133,11 @@ static void one_less(struct xr_judging *judging) {
 
 static void answered(struct xr_call *call) {
     struct xr_judging *judging = call->ctx;
-    if (call->code != XR_OK && call->code != XR_REFUSED)
+    const struct xr_call *none = NULL;
+    if (call->code != XR_OK && call->code != XR_REFUSED) {
+        atomic_compare_exchange_strong(&judging->failed, &none, call);
         atomic_store(&judging->chain->group.cancelled, true);
+    }
     one_less(judging);
 }
 
