@@ -12,6 +12,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -27,16 +28,25 @@ ALREADY_COMPRESSED = {".png", ".woff2"}
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 
 
-def with_string_keys(value):
+class Asset(NamedTuple):
+    path: str  # of the URL
+    content_type: str
+    etag: str
+    content: bytes
+    packed: bool  # content is gzip
+
+
+def with_string_keys(value: Any) -> Any:
     """Status codes are written as numbers in YAML, and JSON has only strings as keys."""
     if isinstance(value, dict):
-        return {str(key): with_string_keys(item) for key, item in value.items()}
+        items = cast("dict[object, object]", value).items()
+        return {str(key): with_string_keys(item) for key, item in items}
     if isinstance(value, list):
-        return [with_string_keys(item) for item in value]
+        return [with_string_keys(item) for item in cast("list[object]", value)]
     return value
 
 
-def yaml_to_json(text):
+def yaml_to_json(text: str) -> bytes:
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -50,8 +60,8 @@ def yaml_to_json(text):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read_asset(spec):
-    """(url path, content type, etag, bytes, are they gzip)"""
+def read_asset(spec: str) -> Asset:
+    """/url/path=FILE"""
     path, _, name = spec.partition("=")
     file = Path(name)
     content = file.read_bytes()
@@ -63,14 +73,14 @@ def read_asset(spec):
     packed = file.suffix not in ALREADY_COMPRESSED
     if packed:
         content = gzip.compress(content, compresslevel=9, mtime=0)
-    return path, CONTENT_TYPES[file.suffix], etag, content, packed
+    return Asset(path, CONTENT_TYPES[file.suffix], etag, content, packed)
 
 
-def c_string(text):
+def c_string(text: str) -> str:
     return json.dumps(text)
 
 
-def table(assets):
+def table(assets: list[Asset]) -> str:
     lines = [f"// {SPDX}", '#include "http/assets.h"', "extern const unsigned char xr_assets_bin[];"]
     lines += ["const struct xr_asset XR_ASSETS[] = {"]
     offset = 0
@@ -84,7 +94,7 @@ def table(assets):
     return "\n".join(lines)
 
 
-def assembly(bin_file):
+def assembly(bin_file: Path) -> str:
     return "\n".join(
         [
             # The digest makes a changed file a changed source to whatever caches compilations.
@@ -102,7 +112,7 @@ def assembly(bin_file):
     )
 
 
-def main():
+def main() -> None:
     out, specs = Path(sys.argv[1]), sys.argv[2:]
     if not specs:
         raise SystemExit("embed: no files given")
