@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,31 +13,51 @@ from api import Api
 from xrayd_process import Xrayd
 
 StartServer = Callable[..., Xrayd]
+BUILT_IN = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
 
 
-@pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts servers; start_server(env={...}, data_dir=...). All are stopped at the end, each with status 0."""
-    servers: list[Xrayd] = []
+@contextmanager
+def servers(volume: Path) -> Iterator[StartServer]:
+    started: list[Xrayd] = []
 
     def start(*, env: dict[str, str] | None = None, data_dir: Path | None = None) -> Xrayd:
-        server = Xrayd(data_dir or tmp_path / "data", env=env)
-        servers.append(server)
+        server = Xrayd(data_dir or volume, env=env)
+        started.append(server)
         return server.wait_ready()
 
     yield start
-    for server in servers:
+    for server in started:
         if server.process.poll() is None:
             assert server.stop() == 0, "".join(server.raw_log)
 
 
 @pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers; start_server(env={...}, data_dir=...). All are stopped at the end, each with status 0."""
+    with servers(tmp_path / "data") as start:
+        yield start
+
+
+@pytest.fixture
 def server(start_server: StartServer) -> Xrayd:
     """A server without transcription, so that runs are fast; the judge is `lexical`."""
-    return start_server(env={"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"})
+    return start_server(env=BUILT_IN)
 
 
 @pytest.fixture
 def api(server: Xrayd) -> Iterator[Api]:
     with Api(server.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Xrayd]:
+    """The same, one for a whole file: for tests that do not mind what others have left on the volume."""
+    with servers(tmp_path_factory.mktemp("shared") / "data") as start:
+        yield start(env=BUILT_IN)
+
+
+@pytest.fixture(scope="module")
+def shared(shared_server: Xrayd) -> Iterator[Api]:
+    with Api(shared_server.url) as client:
         yield client
