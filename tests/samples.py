@@ -35,7 +35,7 @@ def pcm_header(
     """A WAV's 44 bytes before the samples; each number may be a lie."""
     block = channels * bits // 8
     form = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, bits)
-    riff = struct.pack("<4sI4s", b"RIFF", riff_bytes or 36 + data_bytes, b"WAVE")
+    riff = struct.pack("<4sI4s", b"RIFF", riff_bytes or min(36 + data_bytes, 0xFFFFFFFF), b"WAVE")
     return riff + struct.pack("<4sI", b"fmt ", 16) + form + struct.pack("<4sI", b"data", data_bytes)
 
 
