@@ -44,7 +44,7 @@ static enum xr_code code_of(sqlite3 *db, int rc) {
     int primary = rc & 0xff;
     if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) {
         int os = sqlite3_system_errno(db);
-        if (os == ENOSPC || os == EDQUOT)
+        if (os == ENOSPC || os == EDQUOT || os == EFBIG)
             return XR_STORAGE_FULL;
     }
     for (size_t i = 0; i < sizeof CODES / sizeof CODES[0]; i++)
