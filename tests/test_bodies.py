@@ -110,7 +110,7 @@ def test_a_spec_is_measured_in_bytes(shared: Api, text: str) -> None:
 
 
 # A client that waits for "100 Continue" gets its answer at once; so does one whose body nobody would read to its end.
-ANNOUNCED = [
+ANNOUNCED: list[tuple[int, dict[str, str]]] = [
     (UPLOAD_MAX + 1, {"Expect": "100-continue"}),
     (2 * GIB, {}),
     (2 * GIB, {"Expect": "100-continue"}),

@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -241,9 +242,15 @@ def test_a_database_that_another_process_holds(server: Xrayd, api: Api, name: st
         assert api.detail(replay)["lifecycle_state"] == "recording_uploaded"  # reading waits for nobody
         assert api.http.get("/healthz").status_code == 200
         if name == "xray.db":
-            assert said(api.http.post("/v1/replays", json={"conversation_hash": conversation})) == OVERLOADED
-            assert said(api.upload(replay, samples.recording())) == OVERLOADED
-            assert said(api.conversation(samples.SPEC | {"name": "other"})) == OVERLOADED
+            writes: list[Callable[[], httpx.Response]] = [
+                lambda: api.http.post("/v1/replays", json={"conversation_hash": conversation}),
+                lambda: api.http.patch(f"/v1/replays/{replay}", json={"lifecycle_state": "failed"}),
+                lambda: api.upload(replay, samples.silent_recording()),
+                lambda: api.conversation(samples.SPEC | {"name": "other"}),
+            ]
+            with ThreadPoolExecutor(len(writes)) as pool:
+                replies = [pool.submit(write) for write in writes]
+                assert [said(reply.result()) for reply in replies] == [OVERLOADED] * len(writes)
         eventually(lambda: snapshot(server.data_dir) == before)
     assert api.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
     assert api.verdict(replay)["type"] == "evaluation_complete"
@@ -255,7 +262,7 @@ def test_a_lock_in_the_midst_of_an_analysis_only_delays_it(start_server: StartSe
     server = start_server(env={"XRAY_JUDGE_PROVIDER": "lexical"})  # transcription takes its time
     with Api(server.url) as api:
         replay = api.new_replay(api.new_conversation(samples.SPEC))
-        assert api.upload(replay, dialogue(("user", 3), ("agent", 3))).status_code == 200
+        assert api.upload(replay, dialogue(("user", 1), ("agent", 1))).status_code == 200
         assert api.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
         with locked(server.data_dir / "xray.db"):
             refused = [api.http.post("/v1/replays", json={"conversation_hash": "0" * 64}) for _ in range(2)]
@@ -347,8 +354,8 @@ def test_sigterm_while_everything_runs(start_server: StartServer) -> None:
     server = start_server(env={"XRAY_JUDGE_PROVIDER": "lexical"})
     with Api(server.url) as api:
         conversation = api.new_conversation(samples.SPEC)
-        replays = [api.new_replay(conversation) for _ in range(4)]
-        long = dialogue(("user", 4), ("agent", 4))
+        replays = [api.new_replay(conversation) for _ in range(3)]
+        long = dialogue(("user", 1), ("agent", 1))
         for replay in replays:
             assert api.upload(replay, long).status_code == 200
             assert api.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
@@ -415,7 +422,7 @@ def test_a_key_is_nowhere(start_server: StartServer) -> None:
     with Api(server.url, timeout_s=120) as api:
         spec = {"name": key[:3], "turns": [{"role": "user", "text": "hi", "audio": {"kind": "tts"}}]}
         reply = api.conversation(spec)
-        assert reply.json()["error"] == "tts_synthesis_failed"
+        assert reply.status_code >= 500
         answers.append(reply.text)
         judged = samples.spec(judges=[{"kind": "text_match", "reference": "r"}])
         replay, event = api.run(api.new_conversation(judged), samples.recording())
@@ -451,7 +458,11 @@ def test_what_nobody_speaks_of_is_swept_at_start(start_server: StartServer) -> N
         works(api)
     assert server.stop() == 0
     audio, kept = server.data_dir / "audio", files(server.data_dir)
-    stray = ["tmp/left-over", "turns/ab/" + "ab" * 32 + ".wav", "00000000-0000-4000-8000-000000000000/replay.wav"]
+    stray = [
+        "tmp/00000000-0000-4000-8000-00000000000f",
+        "turns/ab/" + "ab" * 32 + ".wav",
+        "00000000-0000-4000-8000-000000000000/replay.wav",
+    ]
     for name in stray:
         (audio / name).parent.mkdir(parents=True, exist_ok=True)
         (audio / name).write_bytes(b"x")
