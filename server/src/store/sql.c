@@ -44,6 +44,8 @@ static enum xr_code code_of(sqlite3 *db, int rc) {
     int primary = rc & 0xff;
     if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) {
         int os = sqlite3_system_errno(db);
+        if (os == 0)
+            os = errno; /* SQLite 3.40 does not note it when it is the commit that fails */
         if (os == ENOSPC || os == EDQUOT || os == EFBIG)
             return XR_STORAGE_FULL;
     }
