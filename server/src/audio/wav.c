@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audio/wav.h"
 #include "audio/source.h"
+#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ struct walk {
     uint32_t riff_size;
     bool has_format, has_data;
     struct format format;
-    uint64_t data_offset, data_size;
+    uint64_t data_offset, data_size, missing;
 };
 
 static uint16_t le16(const uint8_t *p) {
@@ -134,12 +135,13 @@ static enum xr_code check_format(const struct format *format, struct xr_err *err
 
 /* How long the data chunk that starts at walk->at really is. A size of 0 is an empty recording if the RIFF size is
  * right, for then the writer did go back to fill its sizes in; else it is a size nobody filled in. */
-static uint64_t data_size(const struct walk *walk, uint32_t claimed) {
+static uint64_t data_size(struct walk *walk, uint32_t claimed) {
     uint64_t there = walk->source->size - walk->at;
     uint64_t riff_end = (uint64_t)walk->riff_size + CHUNK_HEADER_SIZE;
     bool sizes_filled_in = riff_end == walk->source->size || riff_end == walk->source->size + 1;
     if (claimed == (uint32_t)SIZE_UNKNOWN || (claimed == 0 && !sizes_filled_in))
         return there;
+    walk->missing = claimed > there ? claimed - there : 0;
     return claimed < there ? claimed : there;
 }
 
@@ -188,6 +190,7 @@ static enum xr_code probe(const struct xr_source *source, struct xr_wav *ret_wav
         .bits = walk.format.bits,
         .data_offset = walk.data_offset,
         .frames = walk.data_size / walk.format.block_align,
+        .missing = walk.missing,
     };
     return XR_OK;
 }
@@ -211,6 +214,9 @@ enum xr_code xr_wav_require(const struct xr_wav *wav, uint16_t channels, struct 
     if (wav->channels != channels)
         return xr_fail(err, XR_INVALID, NULL, "%u channel%s, %u %s needed", wav->channels,
                        wav->channels == 1 ? "" : "s", channels, channels == 1 ? "is" : "are");
+    if (wav->missing > 0)
+        return xr_fail(err, XR_INVALID, NULL, "the header promises %" PRIu64 " bytes more than there are",
+                       wav->missing);
     return XR_OK;
 }
 

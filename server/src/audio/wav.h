@@ -13,6 +13,7 @@ struct xr_wav {
     uint16_t bits; /* a sample */
     uint64_t data_offset; /* of the first sample, bytes from the file's start */
     uint64_t frames; /* whole frames that are really there (a header that lies is cut to the file) */
+    uint64_t missing; /* bytes of samples that the header promises and the file does not have */
 };
 
 /* Reads the chunk headers through pread (chunks in any order, odd sizes padded, LIST and unknown chunks skipped, format
@@ -22,7 +23,7 @@ XR_MUST_USE enum xr_code xr_wav_probe(int fd, struct xr_wav *ret_wav, struct xr_
 /* The same on bytes in memory (tests, fuzzing). */
 XR_MUST_USE enum xr_code xr_wav_probe_memory(const uint8_t *bytes, size_t n, struct xr_wav *ret_wav,
                                              struct xr_err *err);
-/* XR_INVALID with a reason unless wav is 48 kHz, 16 bit and has that many channels. */
+/* XR_INVALID with a reason unless wav is 48 kHz, 16 bit, has that many channels and is all there. */
 XR_MUST_USE enum xr_code xr_wav_require(const struct xr_wav *wav, uint16_t channels, struct xr_err *err);
 
 /* Reads frames [first, first + n) as interleaved native int16 (16-bit files only); fewer than n at the end.
