@@ -210,6 +210,7 @@ def wrong_turn_audio() -> Iterator[Refusal]:
         "no WAV": b"not audio at all" * 100,
         "stereo": header(channels=2, data_bytes=400) + bytes(400),
         "44.1 kHz": header(rate=44100, data_bytes=400) + bytes(400),
+        "a length that lies": header(data_bytes=4000) + bytes(400),
         "8 bits": header(bits=8, data_bytes=400) + bytes(400),
         "24 bits": header(bits=24, data_bytes=300) + bytes(300),
         "float": header(bits=32, tag=3, data_bytes=400) + bytes(400),

@@ -243,6 +243,8 @@ def recordings() -> Iterator[Refusal]:
         "32 bits": header(channels=2, bits=32, data_bytes=400) + bytes(400),
         "float": header(channels=2, bits=32, tag=3, data_bytes=400) + bytes(400),
         "no channel": header(channels=0, data_bytes=400) + bytes(400),
+        "a length that lies": header(channels=2, data_bytes=0x7FFFFFFF) + bytes(9600),
+        "cut in the middle": good[: len(good) // 2],
         "only a header's start": good[:20],
     }.items():
         yield Refusal(

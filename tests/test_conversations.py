@@ -20,7 +20,7 @@ import samples
 from api import Api, Json
 from conftest import servers
 from refusals import recorded
-from volume import SHA256_SIZE, expected_files, files, query, rows, turn_file
+from volume import SHA256_SIZE, files, query, rows, settles, turn_file
 from xrayd_process import ROOT, Xrayd
 
 VECTORS: list[Json] = json.loads((ROOT / "server/src/spec/testdata/conversation-hash.json").read_text())
@@ -73,7 +73,7 @@ def test_the_same_conversation_from_many_clients_is_one_row(server: Xrayd) -> No
         hashes = set(pool.map(post, range(8)))
     assert len(hashes) == 1
     assert rows(server.data_dir)["conversations"] == 1
-    assert files(server.data_dir) == expected_files(server.data_dir)
+    assert settles(server.data_dir)
 
 
 def test_live_conversations_are_all_different(shared: Api) -> None:
@@ -162,7 +162,7 @@ def test_speech_is_cached_by_content(server: Xrayd, api: Api) -> None:
     assert api.new_conversation(spec) == first
     assert rows(server.data_dir)["tts_synth_cache"] == 1
     assert query(server.data_dir, "SELECT provider, voice, characters FROM tts_synth_cache") == [("local", "slt", 15)]
-    assert files(server.data_dir) == expected_files(server.data_dir)
+    assert settles(server.data_dir)
 
 
 def test_speech_whose_file_is_gone_is_made_again(server: Xrayd, api: Api) -> None:
@@ -196,7 +196,7 @@ def test_many_turns_are_spoken_at_once(server: Xrayd, api: Api) -> None:
     spec = {"name": "n", "turns": [tts(f"Number {i}.", voice_id=("slt", "rms")[i % 2]) for i in range(12)]}
     row = api.conversation(spec).json()
     assert len({turn["audio"]["sha256"] for turn in row["turns"]}) == 12
-    assert files(server.data_dir) == expected_files(server.data_dir)
+    assert settles(server.data_dir)
 
 
 def test_one_turn_that_cannot_be_spoken_stores_none(server: Xrayd, api: Api) -> None:
@@ -205,7 +205,7 @@ def test_one_turn_that_cannot_be_spoken_stores_none(server: Xrayd, api: Api) -> 
     assert reply.status_code == 502
     assert reply.json() == {"error": "tts_synthesis_failed", "provider": "local", "status_code": None}
     assert rows(server.data_dir)["conversations"] == 0
-    assert files(server.data_dir) == expected_files(server.data_dir)
+    assert settles(server.data_dir)
 
 
 def test_nothing_is_spoken_before_everything_is_valid(server: Xrayd, api: Api) -> None:

@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from waiting import eventually
+
 SHA256_SIZE = 32
 RESERVE_BYTES = 64 << 20  # XR_DISK_RESERVE
 STATES = ("pending", "running", "recording_uploaded", "analyzing", "completed", "failed")  # as xray.db numbers them
@@ -79,3 +81,11 @@ def set_state(data_dir: Path, replay: str, state: str) -> None:
             (STATES.index(state), step, uuid.UUID(replay).bytes),
         )
         assert changed.rowcount == 1
+
+
+def settles(data_dir: Path) -> bool:
+    """Does the volume hold exactly the files its rows name, within a while?
+
+    A request's temporary files are removed when it is over, a moment after its answer has arrived.
+    """
+    return eventually(lambda: files(data_dir) == expected_files(data_dir))
