@@ -23,7 +23,7 @@
 #define XR_ASSET_MAX XR_MIB(16) /* one embedded file, inflated */
 #define XR_DRAIN_MAX XR_MIB(600) /* of a refused body, read and dropped so that the client sees the answer */
 #define XR_CONNECTIONS_MAX 4096u
-#define XR_CONNECTION_MEMORY XR_KIB(64) /* headers and read buffer; cleared after each request, so no more */
+#define XR_CONNECTION_MEMORY XR_KIB(32) /* headers and read buffer; cleared after each request, so no more */
 #define XR_REQUEST_ARENA_MAX XR_MIB(16)
 #define XR_RESPONSE_MAX XR_MIB(64)
 #define XR_DETAIL_ARENA_MAX XR_MIB(32) /* the rows of one array of a detail */
