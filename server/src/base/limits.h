@@ -19,7 +19,7 @@
 #define XR_MULTIPART_FIELDS_MAX XR_MIB(1) /* all parts of one form that are no files */
 #define XR_MULTIPART_BOUNDARY_MAX 70 /* RFC 2046 */
 #define XR_BODY_IGNORED_MAX XR_KIB(64) /* of a body that a route has no use for */
-#define XR_WRITEBACK_STEP XR_MIB(8) /* bytes of an upload after which writing to the disk is started */
+#define XR_WRITEBACK_STEP XR_MIB(1) /* bytes of an upload after which writing to the disk is started */
 #define XR_ASSET_MAX XR_MIB(16) /* one embedded file, inflated */
 #define XR_DRAIN_MAX XR_MIB(600) /* of a refused body, read and dropped so that the client sees the answer */
 #define XR_CONNECTIONS_MAX 4096u
