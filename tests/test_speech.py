@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from api import Api, Json, silence, wav
-from conftest import servers
+from conftest import StartServer, servers
 
 GAP_S, RESPONSE_S, SOUND = 0.6, 0.7, 200  # SOUND: samples above it are not the silence around a line
 TALK = (
@@ -200,3 +200,32 @@ def test_the_same_recording_gives_the_same_verdict(speech: Speech) -> None:
 
 def test_nothing_was_asked_of_a_key(speech: Speech) -> None:
     assert {row["provider"] for row in speech.detail["transcripts"]} == {"local"}
+
+
+def test_waiting_for_the_decoder_is_no_failure(start_server: StartServer) -> None:
+    """A stage's deadline is for its own work: a queue that is longer than it only takes longer."""
+    replays = 12
+    with Api(start_server(env={"XRAY_WORKERS": "1", "XRAY_STAGE_TIMEOUT_S": "4"}).url) as api:
+        line = spoken(api, TALK[1][1], "rms")
+        recording = wav([array.array("h", bytes(2 * len(line))), line])
+        conversation = api.new_conversation({"name": "short", "turns": [{"role": "agent"}]})
+        waiting = [api.new_replay(conversation) for _ in range(replays)]
+        for replay in waiting:
+            assert api.upload(replay, recording).status_code == 200
+        for replay in waiting:
+            assert api.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
+        assert [api.verdict(replay)["type"] for replay in waiting] == ["evaluation_complete"] * replays
+
+
+def test_a_server_that_transcribes_stops_at_once(start_server: StartServer) -> None:
+    server = start_server()
+    with Api(server.url) as api:
+        recording = call(api)
+        conversation = api.new_conversation({"name": "stop", "turns": [{"role": "agent"}]})
+        replays = [api.new_replay(conversation) for _ in range(4)]
+        for replay in replays:
+            assert api.upload(replay, recording).status_code == 200
+            assert api.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
+    assert server.stop(timeout_s=10) == 0
+    with Api(start_server().url) as api:
+        assert [api.verdict(replay)["type"] for replay in replays] == ["evaluation_complete"] * len(replays)

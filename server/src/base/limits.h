@@ -93,6 +93,7 @@
 #define XR_REGEX_TIME_MS 80 /* of processor time */
 #define XR_REGEX_GRACE_MS 10 /* for the engine to see that its time is up, before it is cancelled */
 #define XR_REGEX_WALL_MS 2000 /* also of a run that waits for a processor */
+#define XR_REGEX_REPLAY_MS 60000 /* all of one replay, by the wall; the rest are `errored` */
 #define XR_REGEX_MEMORY XR_MIB(16)
 #define XR_REGEX_STACK XR_KIB(256)
 #define XR_REGEX_STACK_MARGIN                                                                                          \

@@ -18,6 +18,7 @@ struct xr_check {
     struct xr_checked_turn *turn;
     struct xr_arena *arena;
     struct xr_assertion_result *result; /* status and message are to be filled */
+    int64_t regex_ns; /* that regular expressions have taken so far, in all turns */
 };
 
 /* A check fills the result. XR_INVALID: it could not be made, err says why; XR_NO_MEMORY. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "evaluate/check.h"
+#include <time.h>
 
 /* What an assertion compares: the transcript and the expected text, in the assertion's own case and trim. */
 struct operands {
@@ -87,11 +89,24 @@ static enum xr_code tell_no_match(struct xr_check *check, struct xr_err *err) {
     return xr_check_tell(check, XR_FAILED, &message, err);
 }
 
+static int64_t monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * XR_NS_PER_S + now.tv_nsec;
+}
+
 enum xr_code xr_check_regex(struct xr_check *check, struct xr_err *err) {
     const struct xr_assertion *a = check->assertion;
     struct xr_err why = {0};
     bool found = false;
-    switch (xr_regex_test(a->text, a->flags, check->turn->transcript->text, &found, &why)) {
+    if (check->regex_ns > XR_REGEX_REPLAY_MS * XR_NS_PER_MS)
+        return xr_check_tellf(check, XR_ERRORED, err,
+                              "The regular expression was not run: those before it took more than %d s.",
+                              XR_REGEX_REPLAY_MS / 1000);
+    int64_t before_ns = monotonic_ns();
+    enum xr_code code = xr_regex_test(a->text, a->flags, check->turn->transcript->text, &found, &why);
+    check->regex_ns += monotonic_ns() - before_ns;
+    switch (code) {
     case XR_OK:
         return found ? xr_check_pass(check) : tell_no_match(check, err);
     case XR_INVALID:

@@ -86,6 +86,7 @@ struct xr_chain {
     enum xr_ending ending;
     enum xr_reason reason;
     char last_error[XR_LAST_ERROR_MAX];
+    bool decodes; /* holds one of the machine's places for transcription; the runner's lock */
     int64_t parked_until_ns; /* monotonic; 0: not parked */
 };
 
@@ -99,6 +100,8 @@ int64_t xr_jobs_lease_s(const struct xr_jobs *jobs);
 void xr_jobs_resume(struct xr_jobs *jobs, struct xr_chain *chain, void (*run)(struct xr_chain *chain));
 /* The same after delay_ms. */
 void xr_jobs_park(struct xr_jobs *jobs, struct xr_chain *chain, void (*run)(struct xr_chain *chain), int64_t delay_ms);
+/* The chain needs no more transcription: another one may start. */
+void xr_jobs_transcribed(struct xr_jobs *jobs, struct xr_chain *chain);
 /* The chain is over: frees it and looks for more work. */
 void xr_jobs_chain_over(struct xr_jobs *jobs, struct xr_chain *chain);
 

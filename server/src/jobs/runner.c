@@ -20,9 +20,11 @@ struct xr_jobs {
     pthread_cond_t wake; /* the thread's; monotonic clock */
     pthread_cond_t quiet; /* a chain or a write of ours is over */
     pthread_t thread;
+    bool local_transcription;
     struct xr_chain *chains; /* all, parked ones too */
     struct xr_chain *spare; /* for the claim that is on its way or comes next: what is claimed can be run */
     size_t chain_count;
+    size_t decoding; /* chains that use this machine for transcription, or are on their way to it */
     bool wanted; /* look for work */
     bool claiming; /* a claim is on its way */
     bool sweeping_leases, sweeping_stalled;
@@ -62,9 +64,13 @@ int64_t xr_jobs_lease_s(const struct xr_jobs *jobs) {
     return jobs->config.stage_timeout_s + XR_JOB_LEASE_MARGIN_S;
 }
 
-bool xr_jobs_transcription_none(const struct xr_jobs *jobs) {
+static bool transcription_is(const struct xr_jobs *jobs, const char *provider) {
     struct xr_provider_choice choice = xr_providers_choice(jobs->deps.providers_config, XR_STAGE_TRANSCRIPTION);
-    return strcmp(choice.provider, "none") == 0;
+    return strcmp(choice.provider, provider) == 0;
+}
+
+bool xr_jobs_transcription_none(const struct xr_jobs *jobs) {
+    return transcription_is(jobs, "none");
 }
 
 static int64_t now_mono(const struct xr_jobs *jobs) {
@@ -100,6 +106,13 @@ static void list_add(struct xr_jobs *jobs, struct xr_chain *chain) {
         jobs->chains->prev = chain;
     jobs->chains = chain;
     jobs->chain_count++;
+    chain->decodes = jobs->local_transcription && chain->first == XR_JOB_ANALYZE;
+    jobs->decoding += chain->decodes;
+}
+
+static void leave_decoders(struct xr_jobs *jobs, struct xr_chain *chain) {
+    jobs->decoding -= chain->decodes;
+    chain->decodes = false;
 }
 
 static void list_remove(struct xr_jobs *jobs, struct xr_chain *chain) {
@@ -118,11 +131,27 @@ static void look_locked(struct xr_jobs *jobs);
 void xr_jobs_chain_over(struct xr_jobs *jobs, struct xr_chain *chain) {
     pthread_mutex_lock(&jobs->lock);
     list_remove(jobs, chain);
+    leave_decoders(jobs, chain);
     look_locked(jobs);
     pthread_cond_broadcast(&jobs->quiet);
     pthread_cond_signal(&jobs->wake); /* the thread ends with the last chain */
     pthread_mutex_unlock(&jobs->lock);
     xr_chain_free(chain);
+}
+
+void xr_jobs_transcribed(struct xr_jobs *jobs, struct xr_chain *chain) {
+    pthread_mutex_lock(&jobs->lock);
+    if (chain->decodes) {
+        leave_decoders(jobs, chain);
+        look_locked(jobs);
+    }
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+/* Is there room for one more chain? Replays that are decoded on this machine wait in the queue, not in a stage whose
+ * deadline runs. */
+static bool has_room(const struct xr_jobs *jobs) {
+    return jobs->chain_count < XR_CHAINS_MAX && jobs->decoding < jobs->config.workers;
 }
 
 /* --- claims --- */
@@ -187,7 +216,7 @@ static bool submit_claim(struct xr_jobs *jobs) {
 /* Submits a claim unless one is on its way or there is no room; under the lock. */
 static void look_locked(struct xr_jobs *jobs) {
     jobs->wanted = true;
-    if (jobs->claiming || jobs->stopping || jobs->chain_count >= XR_CHAINS_MAX)
+    if (jobs->claiming || jobs->stopping || !has_room(jobs))
         return;
     jobs->wanted = false;
     jobs->claiming = submit_claim(jobs);
@@ -408,6 +437,7 @@ enum xr_code xr_jobs_start(const struct xr_jobs_deps *deps, const struct xr_jobs
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     jobs->deps = *deps;
     jobs->config = *config;
+    jobs->local_transcription = transcription_is(jobs, "local");
     jobs->due_wall_ns = XR_TIME_NONE;
     init_sync(jobs);
     int64_t now = now_mono(jobs);

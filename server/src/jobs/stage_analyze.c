@@ -188,6 +188,7 @@ static enum xr_code collect(struct xr_chain *chain, struct xr_err *err) {
 }
 
 static void go_on_to_metrics(struct xr_chain *chain) {
+    xr_jobs_transcribed(chain->jobs, chain);
     xr_chain_step(chain, XR_JOB_METRICS, apply_transcripts, announce_transcripts);
     xr_stage_metrics(chain);
 }
