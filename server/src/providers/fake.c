@@ -31,6 +31,7 @@ struct xr_providers {
     size_t rule_count;
     struct pending *first;
     size_t started[XR_STAGE_KIND_COUNT], open[XR_STAGE_KIND_COUNT], most[XR_STAGE_KIND_COUNT];
+    int64_t deadline_ns[XR_STAGE_KIND_COUNT];
     bool stopping;
 };
 
@@ -181,6 +182,7 @@ static void start(struct xr_providers *fake, struct xr_call *call, enum xr_stage
         link = &(*link)->next;
     *link = p;
     fake->started[stage]++;
+    fake->deadline_ns[stage] = call->deadline_mono_ns;
     if (++fake->open[stage] > fake->most[stage])
         fake->most[stage] = fake->open[stage];
     pthread_cond_broadcast(&fake->changed);
@@ -304,4 +306,11 @@ size_t fake_most_at_once(struct xr_providers *fake, enum xr_stage_kind stage) {
     size_t count = fake->most[stage];
     pthread_mutex_unlock(&fake->lock);
     return count;
+}
+
+int64_t fake_deadline(struct xr_providers *fake, enum xr_stage_kind stage) {
+    pthread_mutex_lock(&fake->lock);
+    int64_t deadline_ns = fake->deadline_ns[stage];
+    pthread_mutex_unlock(&fake->lock);
+    return deadline_ns;
 }

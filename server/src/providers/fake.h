@@ -35,4 +35,5 @@ void fake_await(struct xr_providers *fake, enum xr_stage_kind stage, size_t star
 /* Answers the oldest held call of that label as it was ruled; returns once its `done` has. */
 void fake_release(struct xr_providers *fake, enum xr_stage_kind stage, const char *label);
 size_t fake_started(struct xr_providers *fake, enum xr_stage_kind stage);
+int64_t fake_deadline(struct xr_providers *fake, enum xr_stage_kind stage); /* of the call that was started last */
 size_t fake_most_at_once(struct xr_providers *fake, enum xr_stage_kind stage);

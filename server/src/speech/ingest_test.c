@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "providers/fake.h"
 #include "speech/ingest.h"
+#include "store/fault_vfs.h"
 #include "store/store_testkit.h"
 #include <dirent.h>
 #include <pthread.h>
@@ -35,9 +36,9 @@ struct upsert {
 static int setup(void **state) {
     struct rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
-    void *store;
-    xr_test_store_setup(&store);
-    rig->t = store;
+    rig->t = xr_test_store_make();
+    rig->t->options.vfs = fault_vfs_name();
+    assert_int_equal(xr_test_store_open(rig->t, NULL), XR_OK);
     rig->config = fake_config();
     rig->fake = fake_new();
     pthread_mutex_init(&rig->lock, NULL);
@@ -306,6 +307,35 @@ static void a_failure_is_not_remembered(void **state) {
     clear(&second);
 }
 
+static void a_full_disk_is_told_and_the_next_try_is_heard(void **state) {
+    struct rig *rig = *state;
+    struct upsert first, second;
+    fault_arm(FAULT_FULL, "xray.db-wal", 1, true);
+    start(rig, &first, SPEC(SPOKEN("one")));
+    await(&first);
+    assert_true(fault_disarm());
+    assert_int_equal(first.call.code, XR_STORAGE_FULL);
+    assert_false(first.call.tts_failed);
+    assert_int_equal(temp_files(rig), 0);
+    assert_int_equal(conversations(rig), 0);
+    start(rig, &second, SPEC(SPOKEN("one")));
+    await(&second);
+    assert_int_equal(second.call.code, XR_OK);
+    clear(&first);
+    clear(&second);
+}
+
+static void speech_that_is_cancelled_may_be_asked_for_again(void **state) {
+    struct rig *rig = *state;
+    struct upsert u;
+    fake_script(rig->fake, (struct fake_rule){.stage = XR_STAGE_TTS, .code = XR_CANCELLED});
+    start(rig, &u, SPEC(SPOKEN("one")));
+    await(&u);
+    assert_int_equal(u.call.code, XR_OVERLOADED);
+    assert_false(u.call.tts_failed);
+    clear(&u);
+}
+
 /* --- side by side --- */
 
 static void the_same_conversation_twice_at_once_is_one_row(void **state) {
@@ -415,6 +445,8 @@ int main(void) {
         TEST(of_two_failures_the_first_is_told),
         TEST(an_answer_waits_for_every_call),
         TEST(a_failure_is_not_remembered),
+        TEST(a_full_disk_is_told_and_the_next_try_is_heard),
+        TEST(speech_that_is_cancelled_may_be_asked_for_again),
         TEST(the_same_conversation_twice_at_once_is_one_row),
         TEST(one_that_waits_does_not_hold_up_another),
         TEST(an_upload_is_kept_by_its_content),
