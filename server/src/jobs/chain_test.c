@@ -2,6 +2,7 @@
 /* What a chain writes and tells when nothing goes wrong, and where it starts in the middle. */
 #include "base/limits.h"
 #include "jobs/testkit.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,23 @@ static void no_more_calls_than_allowed_run_at_once(void **state) {
     complete(rig, 1, 6);
     assert_int_equal(fake_started(rig->fake, XR_STAGE_TRANSCRIPTION), 6);
     assert_in_range(fake_most_at_once(rig->fake, XR_STAGE_TRANSCRIPTION), 1, 2);
+}
+
+static void each_stage_has_a_deadline_of_its_own(void **state) {
+    enum { HEARING_MS = 100000 };
+    struct rig *rig = *state;
+    const int64_t stage_ns = RIG_STAGE_TIMEOUT_S * XR_NS_PER_S, began_ns = atomic_load(&rig->mono_ns);
+    rig_dialogue(rig, 2, 1);
+    fake_script(rig->fake, (struct fake_rule){.stage = XR_STAGE_TRANSCRIPTION, .label = "0", .held = true});
+    rig_start(rig);
+    struct run *run = run_new(rig, 1, 2);
+    xr_jobs_kick(rig->jobs);
+    fake_await(rig->fake, XR_STAGE_TRANSCRIPTION, 2);
+    assert_int_equal(fake_deadline(rig->fake, XR_STAGE_TRANSCRIPTION), began_ns + stage_ns);
+    rig_pass(rig, HEARING_MS);
+    fake_release(rig->fake, XR_STAGE_TRANSCRIPTION, "0");
+    run_await(run);
+    assert_int_equal(fake_deadline(rig->fake, XR_STAGE_JUDGE), began_ns + HEARING_MS * XR_NS_PER_MS + stage_ns);
 }
 
 static void without_transcription_all_is_one_commit(void **state) {
@@ -221,6 +239,21 @@ static void a_job_of_the_metrics_stage_finishes_identically(void **state) {
     assert_resumes_identically(rig, run);
 }
 
+static void a_stop_right_after_the_start_releases_a_job_of_the_last_stage(void **state) {
+    enum { TIMES = 25 };
+    struct rig *rig = *state;
+    struct run *run = stop_at_the_judge(rig);
+    fake_script(rig->fake, (struct fake_rule){.stage = XR_STAGE_JUDGE, .held = true, .score = 90});
+    for (int i = 0; i < TIMES; i++) {
+        rig_start(rig);
+        rig_stop(rig);
+        assert_string_equal(run_job(run).state, "queued");
+        assert_int_equal(run_job(run).attempt, 0);
+    }
+    fake_forget(rig->fake);
+    assert_resumes_identically(rig, run);
+}
+
 /* --- permanent endings without a provider's fault --- */
 
 static void a_missing_recording_is_audio_missing(void **state) {
@@ -286,11 +319,13 @@ int main(void) {
         TEST(a_full_run_keeps_what_it_heard),
         TEST(progress_never_goes_back),
         TEST(no_more_calls_than_allowed_run_at_once),
+        TEST(each_stage_has_a_deadline_of_its_own),
         TEST(without_transcription_all_is_one_commit),
         TEST(a_live_conversation_passes_after_its_metrics),
         TEST(a_silent_recording_of_a_live_conversation_passes),
         TEST(a_job_of_the_last_stage_finishes_identically),
         TEST(a_job_of_the_metrics_stage_finishes_identically),
+        TEST(a_stop_right_after_the_start_releases_a_job_of_the_last_stage),
         TEST(a_missing_recording_is_audio_missing),
         TEST(a_recording_that_is_no_wav_is_audio_missing),
         TEST(too_few_turns_are_spec_vad_mismatch),

@@ -39,5 +39,5 @@ void xr_jobs_kick(struct xr_jobs *jobs);
 XR_MUST_USE enum xr_code xr_jobs_health(struct xr_jobs *jobs, struct xr_err *err);
 /* No new claims; provider calls are cancelled and their jobs leased back, other work may finish for XR_STOP_WAIT_S. 0:
  * all is over and freed. Else so many chains would not stop: nothing is freed, the process must end without freeing
- * what they use, and the next start voids their leases. NULL is fine. */
+ * what they use, and the next start voids their leases. May be called again to wait once more. NULL is fine. */
 XR_MUST_USE size_t xr_jobs_stop(struct xr_jobs *jobs);

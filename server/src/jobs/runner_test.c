@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MS_PER_S = 1000 };
+
 static void hold(struct rig *rig, const char *label) {
     fake_script(rig->fake, (struct fake_rule){.stage = XR_STAGE_TRANSCRIPTION, .label = label, .held = true});
 }
@@ -21,6 +23,12 @@ static struct run *run_held(struct rig *rig, uint8_t n) {
     fake_await(rig->fake, XR_STAGE_TRANSCRIPTION, before + 2);
     fake_forget(rig->fake);
     return run;
+}
+
+/* For waiting until what was submitted before has ended and been told. */
+static enum xr_code nothing(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    (void)tx, (void)ctx, (void)err;
+    return XR_OK;
 }
 
 static void assert_completes(struct run *run) {
@@ -92,7 +100,7 @@ static void a_stop_does_not_spin_when_a_sweep_is_due(void **state) {
     rig_dialogue(rig, 2, 0);
     rig_start(rig);
     struct run *run = run_held(rig, 1);
-    atomic_fetch_add(&rig->now_ns, 2 * XR_LEASE_SWEEP_S * XR_NS_PER_S);
+    rig_pass(rig, 2 * XR_LEASE_SWEEP_S * MS_PER_S);
     rig_stop(rig);
     assert_int_equal(run_job(run).attempt, 0);
 }
@@ -101,19 +109,52 @@ static void a_stop_while_jobs_are_being_claimed_leaves_none_behind(void **state)
     enum { RUNS = 8, TIMES = 25 };
     struct rig *rig = *state;
     struct run *runs[RUNS];
-    rig->config.stage[XR_STAGE_TRANSCRIPTION].provider = "none";
+    hold(rig, NULL); /* what is not cancelled never ends */
     rig_dialogue(rig, 2, 0);
     for (uint8_t i = 0; i < RUNS; i++)
         runs[i] = run_new(rig, (uint8_t)(i + 1), 2);
     for (int i = 0; i < TIMES; i++) {
         rig_start(rig);
         rig_stop(rig);
-        for (size_t r = 0; r < RUNS; r++)
-            assert_string_not_equal(run_job(runs[r]).state, "running");
+        for (size_t r = 0; r < RUNS; r++) {
+            assert_string_equal(run_job(runs[r]).state, "queued");
+            assert_int_equal(run_job(runs[r]).attempt, 0);
+        }
     }
+    fake_forget(rig->fake);
     rig_start(rig);
     for (size_t r = 0; r < RUNS; r++)
         assert_completes(runs[r]);
+}
+
+static void a_call_that_does_not_end_is_left_behind(void **state) {
+    struct rig *rig = *state;
+    rig_dialogue(rig, 2, 0);
+    rig_start(rig);
+    fake_script(rig->fake,
+                (struct fake_rule){.stage = XR_STAGE_TRANSCRIPTION, .label = "0", .held = true, .stubborn = true});
+    struct run *run = run_new(rig, 1, 2);
+    xr_jobs_kick(rig->jobs);
+    fake_await(rig->fake, XR_STAGE_TRANSCRIPTION, 2);
+    /* The wait is on the system's clock; with ours far behind it is over at once. */
+    int64_t now_ns = atomic_exchange(&rig->mono_ns, 0);
+    assert_int_equal(xr_jobs_stop(rig->jobs), 1);
+    assert_string_equal(run_job(run).state, "running");
+    atomic_store(&rig->mono_ns, now_ns);
+    fake_release(rig->fake, XR_STAGE_TRANSCRIPTION, "0");
+    rig_stop(rig);
+}
+
+static void health_tells_when_nothing_gets_through(void **state) {
+    enum { LONG_MS = 60 * MS_PER_S };
+    struct rig *rig = *state;
+    rig_start(rig);
+    assert_int_equal(xr_jobs_health(rig->jobs, NULL), XR_OK);
+    rig_pass(rig, LONG_MS);
+    assert_int_equal(xr_jobs_health(rig->jobs, NULL), XR_UNAVAILABLE);
+    xr_jobs_kick(rig->jobs);
+    assert_int_equal(rig_write(rig, nothing, NULL), XR_OK);
+    assert_int_equal(xr_jobs_health(rig->jobs, NULL), XR_OK);
 }
 
 /* --- leases --- */
@@ -125,7 +166,7 @@ static enum xr_code take_over(struct xr_store_tx *tx, void *ctx, struct xr_err *
 /* Somebody else's claim, once the lease is over. */
 static struct xr_job steal(struct rig *rig) {
     struct xr_job stolen;
-    atomic_fetch_add(&rig->now_ns, 2 * RIG_STAGE_TIMEOUT_S * XR_NS_PER_S);
+    rig_pass(rig, 2 * RIG_STAGE_TIMEOUT_S * MS_PER_S);
     assert_int_equal(rig_write(rig, take_over, &stolen), XR_OK);
     return stolen;
 }
@@ -246,7 +287,7 @@ static void a_replay_that_nobody_touches_is_stalled(void **state) {
     rig_dialogue(rig, 2, 0);
     rig_start(rig);
     struct run *run = run_pending(rig, 1);
-    rig_advance(rig, (RIG_STALL_TIMEOUT_S + 1) * 1000);
+    rig_advance(rig, (RIG_STALL_TIMEOUT_S + 1) * MS_PER_S);
     run_await(run);
     assert_int_equal(run_row(run).state, XR_FAILED_STATE);
     assert_int_equal(run_row(run).reason, XR_REASON_STALLED);
@@ -261,18 +302,12 @@ static void more_stalled_replays_than_a_batch_are_all_swept(void **state) {
     rig_start(rig);
     for (uint8_t i = 0; i < XR_SWEEP_BATCH + 2; i++)
         runs[i] = run_pending(rig, (uint8_t)(i + 1));
-    rig_advance(rig, (RIG_STALL_TIMEOUT_S + 1) * 1000);
+    rig_advance(rig, (RIG_STALL_TIMEOUT_S + 1) * MS_PER_S);
     for (size_t i = 0; i < XR_SWEEP_BATCH + 2; i++)
         run_await(runs[i]);
 }
 
 /* --- faults of the disk --- */
-
-/* Commits since then have ended, so their `done`s have run. */
-static enum xr_code nothing(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
-    (void)tx, (void)ctx, (void)err;
-    return XR_OK;
-}
 
 static void await_sick_store(struct rig *rig) {
     while (xr_store_health(rig->t->store, NULL) == XR_OK)
@@ -345,7 +380,7 @@ static void a_job_lost_with_its_commit_is_queued_again(void **state) {
     rig_start(rig);
     struct run *run = run_recorded(rig, 1, 2);
     lose_the_job_of(run);
-    rig_advance(rig, XR_LEASE_SWEEP_S * 1000);
+    rig_advance(rig, XR_LEASE_SWEEP_S * MS_PER_S);
     assert_completes(run);
 }
 
@@ -358,6 +393,8 @@ int main(void) {
         TEST(a_stop_releases_held_work_and_the_next_start_finishes_it),
         TEST(a_stop_does_not_spin_when_a_sweep_is_due),
         TEST(a_stop_while_jobs_are_being_claimed_leaves_none_behind),
+        TEST(a_call_that_does_not_end_is_left_behind),
+        TEST(health_tells_when_nothing_gets_through),
         TEST(a_chain_that_lost_its_lease_writes_nothing),
         TEST(a_failure_after_a_lost_lease_is_not_written),
         TEST(a_job_that_lost_its_lease_twice_is_run_once_more),

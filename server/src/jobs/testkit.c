@@ -18,6 +18,10 @@ static int64_t now(void *ctx) {
     return atomic_load(&((struct rig *)ctx)->now_ns);
 }
 
+static int64_t mono(void *ctx) {
+    return atomic_load(&((struct rig *)ctx)->mono_ns);
+}
+
 static void open_log(struct rig *rig) {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -33,7 +37,8 @@ static int setup(void **state, const char *vfs) {
     assert_non_null(rig);
     rig->t = xr_test_store_make();
     atomic_store(&rig->now_ns, rig->t->now_ns);
-    rig->t->clock = (struct xr_clock){.wall_ns = now, .mono_ns = now, .ctx = rig};
+    atomic_store(&rig->mono_ns, rig->t->now_ns);
+    rig->t->clock = (struct xr_clock){.wall_ns = now, .mono_ns = mono, .ctx = rig};
     rig->t->options.vfs = vfs;
     assert_int_equal(xr_test_store_open(rig->t, NULL), XR_OK);
     assert_int_equal(xr_files_open(rig->t->dir, &rig->files, NULL), XR_OK);
@@ -102,8 +107,13 @@ void rig_stop(struct rig *rig) {
     rig->jobs = NULL;
 }
 
-void rig_advance(struct rig *rig, int64_t ms) {
+void rig_pass(struct rig *rig, int64_t ms) {
     atomic_fetch_add(&rig->now_ns, ms * XR_NS_PER_MS);
+    atomic_fetch_add(&rig->mono_ns, ms * XR_NS_PER_MS);
+}
+
+void rig_advance(struct rig *rig, int64_t ms) {
+    rig_pass(rig, ms);
     xr_jobs_kick(rig->jobs);
 }
 

@@ -28,7 +28,8 @@ struct rig {
     struct xr_log *log;
     FILE *log_lines;
     int log_fd;
-    _Atomic int64_t now_ns; /* both clocks */
+    _Atomic int64_t now_ns; /* wall clock */
+    _Atomic int64_t mono_ns;
     uint8_t hash[XR_SHA256_SIZE]; /* of the conversation last put */
     uint8_t *wav; /* the recording of `wav_turns` turns */
     size_t wav_size, wav_turns;
@@ -40,7 +41,8 @@ int rig_setup_faulty(void **state); /* over the file layer of store/fault_vfs.h 
 int rig_teardown(void **state);
 void rig_start(struct rig *rig);
 void rig_stop(struct rig *rig); /* everything must end */
-/* Moves the clock on and lets the jobs' thread look what is due. */
+void rig_pass(struct rig *rig, int64_t ms); /* moves both clocks on; nobody notices yet */
+/* ... and lets the jobs' thread look what is due. */
 void rig_advance(struct rig *rig, int64_t ms);
 /* Waits for the next line about a job that ended so: "retry", "released", "given up", ... */
 void rig_await_ending(struct rig *rig, const char *ending);
