@@ -290,6 +290,7 @@ static void lease_sweep_done(struct xr_write *write, enum xr_code code, const st
     jobs->sweeping_leases = false;
     look_locked(jobs);
     note_write(jobs, code == XR_OK);
+    pthread_cond_signal(&jobs->wake);
     pthread_mutex_unlock(&jobs->lock);
 }
 
@@ -347,7 +348,11 @@ static int64_t earliest(int64_t a, int64_t b) {
 /* When the thread must look again, monotonic; INT64_MAX: not before it is woken. While the server stops, only parked
  * chains matter. Under the lock. */
 static int64_t next_wake(struct xr_jobs *jobs, int64_t now) {
-    int64_t at = jobs->stopping ? INT64_MAX : earliest(jobs->next_lease_sweep, jobs->next_stall_sweep);
+    int64_t at = INT64_MAX;
+    if (!jobs->stopping && !jobs->sweeping_leases)
+        at = jobs->next_lease_sweep;
+    if (!jobs->stopping && !jobs->sweeping_stalled)
+        at = earliest(at, jobs->next_stall_sweep);
     if (!jobs->stopping && jobs->due_wall_ns != XR_TIME_NONE) {
         int64_t wait = jobs->due_wall_ns - xr_clock_wall(jobs->deps.clock);
         at = earliest(at, now + (wait > 0 ? wait : 0));
@@ -360,15 +365,13 @@ static int64_t next_wake(struct xr_jobs *jobs, int64_t now) {
 
 /* Starts what is due; under the lock. */
 static void do_due(struct xr_jobs *jobs, int64_t now) {
-    if (now >= jobs->next_lease_sweep) {
+    if (!jobs->sweeping_leases && now >= jobs->next_lease_sweep) {
         jobs->next_lease_sweep = now + XR_LEASE_SWEEP_S * XR_NS_PER_S;
-        if (!jobs->sweeping_leases)
-            jobs->sweeping_leases = submit_sweep(jobs, &jobs->lease_write, apply_lease_sweep, lease_sweep_done);
+        jobs->sweeping_leases = submit_sweep(jobs, &jobs->lease_write, apply_lease_sweep, lease_sweep_done);
     }
-    if (now >= jobs->next_stall_sweep) {
+    if (!jobs->sweeping_stalled && now >= jobs->next_stall_sweep) {
         jobs->next_stall_sweep = now + stall_sweep_interval_s(jobs) * XR_NS_PER_S;
-        if (!jobs->sweeping_stalled)
-            jobs->sweeping_stalled = submit_sweep(jobs, &jobs->stall_write, apply_stall_sweep, stall_sweep_done);
+        jobs->sweeping_stalled = submit_sweep(jobs, &jobs->stall_write, apply_stall_sweep, stall_sweep_done);
     }
     bool work = jobs->wanted && !jobs->claiming && jobs->due_wall_ns == XR_TIME_NONE;
     if (jobs->due_wall_ns != XR_TIME_NONE && jobs->due_wall_ns <= xr_clock_wall(jobs->deps.clock)) {
