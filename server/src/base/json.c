@@ -287,6 +287,8 @@ static bool nesting_within(struct xr_str text, int max_depth) {
 }
 
 enum xr_code xr_json_parse(struct xr_str text, int max_depth, yyjson_doc **ret_doc, struct xr_err *err) {
+    if (text.len == 0)
+        return xr_fail(err, XR_INVALID, NULL, "not valid JSON: it is empty");
     if (!nesting_within(text, max_depth))
         return xr_fail(err, XR_TOO_LARGE, NULL, "JSON is nested deeper than %d levels", max_depth);
     yyjson_read_err why;

@@ -37,10 +37,10 @@ static bool take_content_type(struct xr_request *req) {
 static bool take_anchor(struct xr_request *req, int64_t *ret_anchor_ns) {
     static const char HEADER[] = "X-Recording-Started-At";
     struct xr_str text;
+    struct xr_err why;
     int64_t anchor_ns = XR_TIME_NONE;
-    if (xr_request_header(req, HEADER, &text) && xr_time_parse(text, &anchor_ns, NULL) != XR_OK) {
-        xr_reply_issue(req, "invalid_recording_started_at", HEADER, "is not an ISO-8601 time with Z or an offset",
-                       "ISO-8601 time");
+    if (xr_request_header(req, HEADER, &text) && xr_time_parse(text, &anchor_ns, &why) != XR_OK) {
+        xr_reply_issue(req, "invalid_recording_started_at", HEADER, why.message, "ISO-8601 time");
         return false;
     }
     *ret_anchor_ns = anchor_ns;

@@ -146,15 +146,15 @@ static void read_reason(yyjson_val *value, struct xr_issues *issues, struct xr_p
 }
 
 static void read_finished(yyjson_val *value, struct xr_issues *issues, struct xr_patch *patch) {
+    struct xr_err why;
     patch->has_finished = value != NULL;
     patch->finished_ns = XR_TIME_NONE;
     if (!value || yyjson_is_null(value))
         return;
     if (!yyjson_is_str(value))
         add_type_issue(issues, "finished_at", "string or null", value);
-    else if (xr_time_parse(xr_json_get_str(value), &patch->finished_ns, NULL) != XR_OK)
-        xr_issues_add(issues, "finished_at", "is not an ISO-8601 time with Z or an offset", "ISO-8601 time",
-                      "another string");
+    else if (xr_time_parse(xr_json_get_str(value), &patch->finished_ns, &why) != XR_OK)
+        xr_issues_add(issues, "finished_at", why.message, "ISO-8601 time", "another string");
 }
 
 /* Only a failure ends a replay, so nothing else takes a reason or an end. Named before the row is looked at, because no

@@ -320,14 +320,14 @@ void xr_chain_start(struct xr_chain *chain) {
     if (code == XR_OK)
         code = load(chain, reader, &err);
     xr_reader_pool_give(readers, reader);
+    /* No such replay: queue.db belongs to another xray.db, or is newer. */
+    bool no_replay = code == XR_NOT_FOUND && chain->replay.id == 0;
     if (xr_jobs_stopping(chain->jobs))
         xr_chain_release(chain);
-    else if (code == XR_NOT_FOUND && chain->replay.id == 0)
-        xr_chain_drop(chain); /* no such replay: queue.db is of another xray.db, or newer */
+    else if (no_replay || (code == XR_OK && chain->replay.state != XR_ANALYZING))
+        xr_chain_drop(chain);
     else if (code != XR_OK)
         xr_chain_fault(chain, &err);
-    else if (chain->replay.state != XR_ANALYZING)
-        xr_chain_drop(chain);
     else
         STAGES[chain->first](chain);
 }
