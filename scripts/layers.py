@@ -60,6 +60,8 @@ def problems_of(path: Path, root: Path) -> list[str]:
     found: list[str] = []
     for name in INCLUDE.findall(text):
         target = name.split("/")[0]
+        if ".." in Path(name).parts:
+            found.append(f"{path}: {name} leaves its folder by a relative path")
         ours = (root / name).exists() and target != folder
         if ours and rank_of(target) >= rank_of(folder):
             found.append(f"{path}: {folder}/ may not include {name}")

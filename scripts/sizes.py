@@ -12,14 +12,16 @@ FUNCTION_MAX = 60
 
 def long_functions(path: Path, lines: list[str]) -> list[str]:
     found: list[str] = []
-    start = None
+    head = start = None  # head: the last line that began in column 0, where a wrapped signature starts
     for number, line in enumerate(lines, 1):
-        if line.startswith("{") or (line[:1].isalpha() and line.rstrip().endswith(") {")):
-            start = number
-        elif line.startswith("}") and start is not None:
-            if number - start > FUNCTION_MAX:
+        if start is None and line[:1].isalpha():
+            head = number
+        if start is None and head is not None and line.rstrip().endswith(") {"):
+            start = head
+        elif line.startswith("}"):
+            if start is not None and number - start > FUNCTION_MAX:
                 found.append(f"{path}:{start}: a function of {number - start} lines (at most {FUNCTION_MAX})")
-            start = None
+            head = start = None
     return found
 
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* base/limits.h - every bound of the server, by name. A buffer, queue or recursion without a line here is a defect. */
+/* base/limits.h - the bounds of the server that more than one file knows, by name. A buffer, queue or recursion without
+ * a named bound, here or in its own file, is a defect. */
 #pragma once
 #include <stdint.h>
 
@@ -29,7 +30,6 @@
 #define XR_DETAIL_ARENA_MAX XR_MIB(32) /* the rows of one array of a detail */
 #define XR_RESPONSE_HEADERS_MAX 12 /* that a handler adds to one response */
 #define XR_HTTP_STOP_S 5 /* running requests may take so long at the end */
-#define XR_URL_QUERY_MAX XR_KIB(4)
 #define XR_IDLE_TIMEOUT_S 60 /* keep-alive without a request, or headers that do not end */
 #define XR_BODY_STALL_S 20 /* a body without a byte for so long is 408 */
 #define XR_BODY_MIN_RATE 1024 /* bytes a second, averaged, after XR_BODY_GRACE_S */
@@ -101,7 +101,6 @@
 
 /* Providers. */
 #define XR_TTS_WAV_MAX XR_MIB(64)
-#define XR_PROVIDER_ERROR_MAX 512
 #define XR_PROVIDER_URL_MAX 2048
 #define XR_PROVIDER_KEY_MAX 4096
 #define XR_PROVIDER_NAME_MAX 1024 /* a model's or a voice's name */

@@ -26,5 +26,5 @@ struct xr_config {
 XR_MUST_USE enum xr_code xr_config_load(char *const *env, struct xr_buf *problems, struct xr_config *ret_config,
                                         struct xr_err *err);
 void xr_config_clear(struct xr_config *config);
-/* What would be used, one `name: value` a line; keys are only said to be set or not. */
+/* What would be used, one `name: value` a line; no key is in it. */
 void xr_config_describe(const struct xr_config *config, struct xr_buf *out);
