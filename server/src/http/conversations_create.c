@@ -244,7 +244,8 @@ static enum problem check_spoken_turns(struct create *create) {
             return TTS_TEXT;
     }
     enum xr_code code = any ? xr_tts_ready(xr_request_deps(create->req)->providers, &create->err) : XR_OK;
-    return code == XR_OK ? NO_PROBLEM : sort_failure(create, code, &create->err);
+    /* A provider that this version cannot call refuses the call itself: then the answer names it. */
+    return code == XR_OK || code == XR_REFUSED ? NO_PROBLEM : sort_failure(create, code, &create->err);
 }
 
 /* From whichever thread has looked at the files. */
