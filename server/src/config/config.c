@@ -95,28 +95,13 @@ static void load_paths(struct loader *l) {
 /* The names this version reads, beside those of the providers. */
 static const char *const NAMES[] = {
     "XRAY_HOST", "XRAY_DATA_DIR",  "XRAY_QUEUE_PATH", "XRAY_STALL_TIMEOUT_S",      "XRAY_STAGE_TIMEOUT_S",
-    "XRAY_LOG",  "XRAY_LOG_LEVEL", "XRAY_WORKERS",    "XRAY_PROVIDER_CONCURRENCY", "XRAY_POCKETSPHINX_MODEL",
+    "XRAY_LOG",  "XRAY_LOG_LEVEL", "XRAY_WORKERS",    "XRAY_PROVIDER_CONCURRENCY",
 };
-
-static bool is_stage_name(const char *name, size_t n) {
-    static const char *const STAGES[] = {"XRAY_TTS_", "XRAY_TRANSCRIPTION_", "XRAY_JUDGE_"};
-    static const char *const WHAT[] = {"PROVIDER", "MODEL", "BASE_URL", "API_KEY"};
-    for (size_t s = 0; s < 3; s++) {
-        size_t prefix = strlen(STAGES[s]);
-        if (n <= prefix || strncmp(name, STAGES[s], prefix) != 0)
-            continue;
-        for (size_t w = 0; w < 4; w++)
-            if (n - prefix == strlen(WHAT[w]) && strncmp(name + prefix, WHAT[w], n - prefix) == 0)
-                return true;
-        return s == 0 && n - prefix == 5 && strncmp(name + prefix, "VOICE", 5) == 0;
-    }
-    return false;
-}
 
 static void warn_of_unknown_names(struct loader *l) {
     for (char *const *e = l->env; *e; e++) {
         size_t n = strcspn(*e, "=");
-        bool known = strncmp(*e, "XRAY_", 5) != 0 || is_stage_name(*e, n);
+        bool known = strncmp(*e, "XRAY_", 5) != 0 || xr_providers_variable((struct xr_str){.ptr = *e, .len = n});
         for (size_t i = 0; !known && i < sizeof NAMES / sizeof *NAMES; i++)
             known = strlen(NAMES[i]) == n && strncmp(*e, NAMES[i], n) == 0;
         if (!known)

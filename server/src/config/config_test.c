@@ -65,6 +65,7 @@ static void unknown_names_are_warned_about_without_their_value(void **state) {
                    "XRAY_JUDGE_PROVIDER=openai",
                    "XRAY_JUDGE_API_KEY=abc",
                    "XRAY_TTS_VOICE=rms",
+                   "XRAY_POCKETSPHINX_MODEL=/usr/share/pocketsphinx/model/en-us",
                    "XRAY_JUDGE_VOICE=x",
                    "PATH=/bin",
                    NULL};
@@ -74,6 +75,7 @@ static void unknown_names_are_warned_about_without_their_value(void **state) {
     assert_non_null(strstr(l.warnings, "XRAY_JUDGE_VOICE"));
     assert_null(strstr(l.warnings, "XRAY_JUDGE_API_KEY"));
     assert_null(strstr(l.warnings, "XRAY_TTS_VOICE"));
+    assert_null(strstr(l.warnings, "XRAY_POCKETSPHINX_MODEL"));
     xr_config_clear(&l.config);
 }
 

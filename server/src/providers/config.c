@@ -16,6 +16,22 @@ static const struct stage_vars {
     [XR_STAGE_JUDGE] = {"XRAY_JUDGE_PROVIDER", "XRAY_JUDGE_MODEL", NULL, "XRAY_JUDGE_BASE_URL", "XRAY_JUDGE_API_KEY"},
 };
 
+static const char POCKETSPHINX_VARIABLE[] = "XRAY_POCKETSPHINX_MODEL";
+
+static bool names(const char *variable, struct xr_str name) {
+    return variable && xr_str_eq(xr_str_from(variable), name);
+}
+
+bool xr_providers_variable(struct xr_str name) {
+    for (size_t i = 0; i < XR_STAGE_KIND_COUNT; i++) {
+        const struct stage_vars *vars = &STAGES[i];
+        if (names(vars->selector, name) || names(vars->model, name) || names(vars->voice, name) ||
+            names(vars->base_url, name) || names(vars->key, name))
+            return true;
+    }
+    return names(POCKETSPHINX_VARIABLE, name);
+}
+
 struct xr_providers_config {
     struct xr_arena *arena; /* every string */
     struct xr_stage_config stages[XR_STAGE_KIND_COUNT];
@@ -212,7 +228,7 @@ static enum xr_code load_all(struct load *load, struct xr_err *err) {
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     for (int stage = 0; stage < XR_STAGE_KIND_COUNT; stage++)
         load_stage(load, (enum xr_stage_kind)stage);
-    config->pocketsphinx_model = read_value(load, "XRAY_POCKETSPHINX_MODEL", &NAME);
+    config->pocketsphinx_model = read_value(load, POCKETSPHINX_VARIABLE, &NAME);
     if (!config->pocketsphinx_model)
         config->pocketsphinx_model = POCKETSPHINX_MODEL;
     if (load->no_memory || load->problems->failed)

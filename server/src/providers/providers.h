@@ -36,6 +36,8 @@ XR_MUST_USE enum xr_code xr_providers_config_load(const char *(*getenv_fn)(const
 void xr_providers_config_free(struct xr_providers_config *config);
 XR_DEFINE_FREEP(struct xr_providers_config, xr_providers_config_free)
 struct xr_provider_choice xr_providers_choice(const struct xr_providers_config *config, enum xr_stage_kind stage);
+/* Is it an XRAY_ variable that xr_providers_config_load reads? Pure. */
+bool xr_providers_variable(struct xr_str name);
 
 struct xr_providers; /* any thread */
 /* config is borrowed. workers: threads (and decoders) of the local providers, 1..64. */

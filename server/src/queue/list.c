@@ -8,22 +8,12 @@
 static const char *const STATE_NAMES[] = {
     [XR_JOB_QUEUED] = "queued", [XR_JOB_RUNNING] = "running", [XR_JOB_DEAD] = "dead"};
 
-static enum xr_code read_pragma(struct xr_sql *sql, const char *text, int64_t *ret_value, struct xr_err *err) {
-    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    enum xr_code code = xr_sql_prepare(sql, text, &stmt, err);
-    if (code == XR_OK)
-        code = xr_stmt_one(stmt, err);
-    if (code == XR_OK)
-        *ret_value = xr_stmt_int(stmt, 0);
-    return code;
-}
-
 static enum xr_code check_owner(struct xr_sql *sql, const char *path, struct xr_err *err) {
     static const char APPLICATION_SQL[] = "PRAGMA application_id", VERSION_SQL[] = "PRAGMA user_version";
     int64_t application_id, version;
-    enum xr_code code = read_pragma(sql, APPLICATION_SQL, &application_id, err);
+    enum xr_code code = xr_sql_read_int(sql, APPLICATION_SQL, &application_id, err);
     if (code == XR_OK)
-        code = read_pragma(sql, VERSION_SQL, &version, err);
+        code = xr_sql_read_int(sql, VERSION_SQL, &version, err);
     if (code != XR_OK)
         return code;
     if (application_id != XR_QUEUE_SCHEMA.application_id)

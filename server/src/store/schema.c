@@ -14,16 +14,6 @@ bool xr_path_exists(const char *path) {
     return access(path, F_OK) == 0;
 }
 
-static enum xr_code read_int(struct xr_sql *sql, const char *text, int64_t *ret_value, struct xr_err *err) {
-    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    enum xr_code code = xr_sql_prepare(sql, text, &stmt, err);
-    if (code == XR_OK)
-        code = xr_stmt_one(stmt, err);
-    if (code == XR_OK)
-        *ret_value = xr_stmt_int(stmt, 0);
-    return code;
-}
-
 struct identity {
     int64_t application_id, version, tables;
     bool not_a_database;
@@ -36,11 +26,11 @@ static enum xr_code identify(const char *path, const char *vfs, int busy_ms, str
     enum xr_code code = xr_sql_open(path, XR_SQL_EXISTING, vfs, busy_ms, &sql, err);
     if (code != XR_OK)
         return code;
-    code = read_int(sql, "PRAGMA application_id", &found.application_id, err);
+    code = xr_sql_read_int(sql, "PRAGMA application_id", &found.application_id, err);
     if (code == XR_OK)
-        code = read_int(sql, "PRAGMA user_version", &found.version, err);
+        code = xr_sql_read_int(sql, "PRAGMA user_version", &found.version, err);
     if (code == XR_OK)
-        code = read_int(sql, "SELECT count(*) FROM sqlite_schema", &found.tables, err);
+        code = xr_sql_read_int(sql, "SELECT count(*) FROM sqlite_schema", &found.tables, err);
     if (code != XR_OK && (sqlite3_errcode(xr_sql_raw(sql)) & 0xff) == SQLITE_NOTADB)
         found.not_a_database = true;
     else if (code != XR_OK)
@@ -110,7 +100,7 @@ static enum xr_code run_migrations(struct xr_sql *sql, const struct xr_schema *s
     char pragmas[PRAGMA_MAX];
     int64_t version;
     /* Looked up again under the lock: another process may have been faster. */
-    enum xr_code code = read_int(sql, "PRAGMA user_version", &version, err);
+    enum xr_code code = xr_sql_read_int(sql, "PRAGMA user_version", &version, err);
     if (code == XR_OK && (version < 0 || version > (int64_t)schema->count))
         code = xr_fail(err, XR_FOREIGN, NULL, "the database is of a newer version of this server");
     if (code != XR_OK)
@@ -124,7 +114,7 @@ static enum xr_code run_migrations(struct xr_sql *sql, const struct xr_schema *s
 
 enum xr_code xr_schema_migrate(struct xr_sql *sql, const struct xr_schema *schema, struct xr_err *err) {
     int64_t version = 0;
-    enum xr_code code = read_int(sql, "PRAGMA user_version", &version, err);
+    enum xr_code code = xr_sql_read_int(sql, "PRAGMA user_version", &version, err);
     if (code != XR_OK || version == (int64_t)schema->count)
         return code;
     code = xr_sql_script(sql, "BEGIN IMMEDIATE", err);

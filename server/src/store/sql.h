@@ -55,6 +55,8 @@ XR_MUST_USE enum xr_code xr_sql_prepare(struct xr_sql *sql, const char *text, st
                                         struct xr_err *err);
 /* Prepares, runs to the end and resets a statement without parameters; rows are dropped. */
 XR_MUST_USE enum xr_code xr_sql_run(struct xr_sql *sql, const char *text, struct xr_err *err);
+/* The integer in the one row that a statement without parameters gives (a pragma, a count). */
+XR_MUST_USE enum xr_code xr_sql_read_int(struct xr_sql *sql, const char *text, int64_t *ret_value, struct xr_err *err);
 /* Runs several statements, uncached: schemas and pragmas. */
 XR_MUST_USE enum xr_code xr_sql_script(struct xr_sql *sql, const char *text, struct xr_err *err);
 int64_t xr_sql_last_id(const struct xr_sql *sql); /* row id of the last insert */
