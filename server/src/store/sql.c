@@ -151,8 +151,9 @@ enum xr_code xr_sql_prepare(struct xr_sql *sql, const char *text, struct xr_stmt
 enum xr_code xr_sql_read_int(struct xr_sql *sql, const char *text, int64_t *ret_value, struct xr_err *err) {
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
     enum xr_code code = xr_sql_prepare(sql, text, &stmt, err);
-    if (code == XR_OK)
-        code = xr_stmt_one(stmt, err);
+    if (!stmt)
+        return code;
+    code = xr_stmt_one(stmt, err);
     if (code == XR_OK)
         *ret_value = xr_stmt_int(stmt, 0);
     return code;
