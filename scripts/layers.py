@@ -13,7 +13,7 @@ from pathlib import Path
 # From the bottom up; ARCHITECTURE.md has the picture.
 LAYERS = [
     ["base"],
-    ["audio", "spec", "events"],
+    ["audio", "spec", "events", "otlp"],
     ["metrics"],
     ["evaluate"],
     ["store"],

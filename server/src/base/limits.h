@@ -83,6 +83,14 @@
 
 /* Spans. */
 #define XR_REPLAY_SPANS_MAX 5000
+#define XR_REPLAY_SPAN_BYTES_MAX                                                                                       \
+    XR_MIB(24) /* text of one replay's spans: its detail escapes it, at most twice as long */
+#define XR_BODY_OTLP_MAX XR_MIB(16) /* inflated */
+#define XR_OTLP_SPANS_MAX 8192 /* of one request */
+#define XR_OTLP_DEPTH_MAX 32 /* arrays and key-value lists around a value */
+#define XR_OTLP_VALUES_MAX XR_MIB(128) /* yyjson's values of one body */
+#define XR_OTLP_ARENA_MAX XR_MIB(64) /* rows of one request */
+#define XR_OTLP_ARGS_DEPTH_MAX XR_JSON_DEPTH_MAX /* of a tool's arguments in JSON text; deeper is kept as a string */
 
 /* Messages of assertions. */
 #define XR_MESSAGE_MAX XR_KIB(8)
