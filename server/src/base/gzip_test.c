@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/gzip.h"
-#include "base/test.h"
+#include "base/test_gzip.h"
 #include <stdlib.h>
-#include <zlib.h>
 
 enum { PLAIN = 200000, ROOM = PLAIN + 4096 };
-
-static size_t pack(const char *bytes, size_t n, char *to, size_t room) {
-    z_stream z = {0};
-    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    z.next_in = (unsigned char *)(uintptr_t)bytes;
-    z.avail_in = (unsigned)n;
-    z.next_out = (unsigned char *)to;
-    z.avail_out = (unsigned)room;
-    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    size_t packed = room - z.avail_out;
-    deflateEnd(&z);
-    return packed;
-}
 
 struct sample {
     char plain[PLAIN], packed[ROOM];
@@ -32,7 +18,7 @@ static int setup(void **state) {
         x = x * 1664525u + 1013904223u;
         sample->plain[i] = (char)(x >> 24);
     }
-    sample->packed_len = pack(sample->plain, PLAIN, sample->packed, ROOM);
+    sample->packed_len = xr_test_gzip(sample->plain, PLAIN, sample->packed, ROOM);
     *state = sample;
     return 0;
 }
@@ -59,8 +45,8 @@ static void what_was_packed_comes_back(void **state) {
 static void members_are_joined(void **state) {
     (void)state;
     char two[256], *out = NULL;
-    size_t a = pack("abc", 3, two, sizeof two), n = 0;
-    size_t b = pack("de", 2, two + a, sizeof two - a);
+    size_t a = xr_test_gzip("abc", 3, two, sizeof two), n = 0;
+    size_t b = xr_test_gzip("de", 2, two + a, sizeof two - a);
     assert_int_equal(unpack(two, a + b, 5, &out, &n), XR_OK);
     assert_int_equal(n, 5);
     assert_memory_equal(out, "abcde", 5);
@@ -71,7 +57,7 @@ static void nothing_packed_is_nothing(void **state) {
     (void)state;
     char packed[64], *out = NULL;
     size_t n = 1;
-    assert_int_equal(unpack(packed, pack("", 0, packed, sizeof packed), 0, &out, &n), XR_OK);
+    assert_int_equal(unpack(packed, xr_test_gzip("", 0, packed, sizeof packed), 0, &out, &n), XR_OK);
     assert_int_equal(n, 0);
     free(out);
 }
@@ -87,7 +73,7 @@ static void one_byte_over_the_bound_is_too_large(void **state) {
 static void every_cut_is_invalid(void **state) {
     (void)state;
     char packed[64], *out = NULL;
-    size_t n, len = pack("hello", 5, packed, sizeof packed);
+    size_t n, len = xr_test_gzip("hello", 5, packed, sizeof packed);
     for (size_t cut = 0; cut < len; cut++)
         assert_int_equal(unpack(packed, cut, 100, &out, &n), XR_INVALID);
     packed[len] = 'x';
@@ -97,11 +83,53 @@ static void every_cut_is_invalid(void **state) {
     assert_null(out);
 }
 
+/* As a request's body comes: in pieces of any length. */
+static void pieces_of_any_length_come_back_whole(void **state) {
+    static const size_t LENGTHS[] = {1, 7, 4096, 100000};
+    struct sample *sample = *state;
+    for (size_t i = 0; i < sizeof LENGTHS / sizeof *LENGTHS; i++) {
+        XR_AUTO(xr_gunzip_closep) struct xr_gunzip_stream *stream = NULL;
+        struct xr_buf out = xr_buf_make(PLAIN + 1);
+        assert_int_equal(xr_gunzip_open(PLAIN, &stream, NULL), XR_OK);
+        for (size_t at = 0; at < sample->packed_len; at += LENGTHS[i]) {
+            size_t left = sample->packed_len - at;
+            struct xr_str piece = {.ptr = sample->packed + at, .len = left < LENGTHS[i] ? left : LENGTHS[i]};
+            assert_int_equal(xr_gunzip_finish(stream, NULL), XR_INVALID);
+            assert_int_equal(xr_gunzip_write(stream, piece, &out, NULL), XR_OK);
+        }
+        assert_int_equal(xr_gunzip_finish(stream, NULL), XR_OK);
+        assert_int_equal(out.len, PLAIN);
+        assert_memory_equal(out.data, sample->plain, PLAIN);
+        xr_buf_clear(&out);
+    }
+}
+
+/* A megabyte of zeros is a kilobyte packed: what is inflated ends at the bound, whatever is behind it. */
+static void a_bomb_costs_no_more_than_its_bound(void **state) {
+    enum { BOMB = 1 << 20, BOUND = 1000 };
+    (void)state;
+    char *zeros = calloc(1, BOMB), packed[8192];
+    assert_non_null(zeros);
+    size_t len = xr_test_gzip(zeros, BOMB, packed, sizeof packed);
+    XR_AUTO(xr_gunzip_closep) struct xr_gunzip_stream *stream = NULL;
+    struct xr_buf out = xr_buf_make(BOUND + 1);
+    assert_int_equal(xr_gunzip_open(BOUND, &stream, NULL), XR_OK);
+    assert_int_equal(xr_gunzip_write(stream, (struct xr_str){.ptr = packed, .len = len}, &out, NULL), XR_TOO_LARGE);
+    assert_int_equal(out.len, BOUND + 1);
+    assert_true(out.cap <= 2 * (BOUND + 1));
+    xr_buf_clear(&out);
+    free(zeros);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_packed_comes_back), cmocka_unit_test(members_are_joined),
-        cmocka_unit_test(nothing_packed_is_nothing),  cmocka_unit_test(one_byte_over_the_bound_is_too_large),
+        cmocka_unit_test(what_was_packed_comes_back),
+        cmocka_unit_test(members_are_joined),
+        cmocka_unit_test(nothing_packed_is_nothing),
+        cmocka_unit_test(one_byte_over_the_bound_is_too_large),
         cmocka_unit_test(every_cut_is_invalid),
+        cmocka_unit_test(pieces_of_any_length_come_back_whole),
+        cmocka_unit_test(a_bomb_costs_no_more_than_its_bound),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
