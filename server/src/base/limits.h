@@ -20,6 +20,8 @@
 #define XR_MULTIPART_FIELDS_MAX XR_MIB(1) /* all parts of one form that are no files */
 #define XR_MULTIPART_BOUNDARY_MAX 70 /* RFC 2046 */
 #define XR_BODY_IGNORED_MAX XR_KIB(64) /* of a body that a route has no use for */
+#define XR_BODIES_MEMORY_MAX XR_MIB(128) /* bodies in memory, of all requests */
+#define XR_BODY_ROOM 16 /* behind a body, for parsers that work in place */
 #define XR_WRITEBACK_STEP XR_MIB(1) /* bytes of an upload after which writing to the disk is started */
 #define XR_ASSET_MAX XR_MIB(16) /* one embedded file, inflated */
 #define XR_DRAIN_MAX XR_MIB(600) /* of a refused body, read and dropped so that the client sees the answer */
@@ -83,9 +85,10 @@
 
 /* Spans. */
 #define XR_REPLAY_SPANS_MAX 5000
-#define XR_REPLAY_SPAN_BYTES_MAX                                                                                       \
-    XR_MIB(24) /* text of one replay's spans: its detail escapes it, at most twice as long */
+#define XR_REPLAY_SPAN_MIB_MAX 24 /* text of one replay's spans: its detail escapes it, to at most twice as much */
+#define XR_REPLAY_SPAN_BYTES_MAX XR_MIB(XR_REPLAY_SPAN_MIB_MAX)
 #define XR_BODY_OTLP_MAX XR_MIB(16) /* inflated */
+#define XR_OTLP_INLINE_MAX XR_KIB(32) /* a longer body is not read on a request thread */
 #define XR_OTLP_SPANS_MAX 8192 /* of one request */
 #define XR_OTLP_DEPTH_MAX 32 /* arrays and key-value lists around a value */
 #define XR_OTLP_VALUES_MAX XR_MIB(128) /* yyjson's values of one body */
@@ -123,9 +126,12 @@
 /* Store and queue. */
 #define XR_WRITES_MAX 8192 /* writes waiting for the writer */
 #define XR_WRITE_GROUP_MAX 512 /* writes in one commit */
+#define XR_BULK_GROUP_MS 20 /* a group of bulk writes takes no more of them after so long */
 #define XR_BUSY_TIMEOUT_MS 2000 /* another process holds the database */
-#define XR_WAL_CHECKPOINT_PAGES 4000
-#define XR_WAL_PAGES_MAX 16000 /* a busy writer checkpoints too, once the log is this long */
+/* Pages in the log after which an idle writer copies them to the database, and after which a busy one does: while it
+ * does, about 15 ms, nothing is committed. */
+#define XR_WAL_CHECKPOINT_PAGES 1000
+#define XR_WAL_PAGES_MAX 2000
 #define XR_FOLD_ARENA_MAX XR_KIB(16) /* a conversation's name in lower case */
 #define XR_STATEMENTS_MAX 128 /* prepared statements of one connection */
 #define XR_STORE_PROBE_MS 1000 /* after a failed commit: how soon an idle writer tries again by itself */

@@ -35,10 +35,13 @@ struct xr_write {
      * runs. */
     enum xr_code (*apply)(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err);
     /* On the writer's thread, after the commit (or the rollback): code and err tell. Must not block. Called in the
-     * order of submission. */
+     * order of submission, bulk chains and others each among themselves. */
     void (*done)(struct xr_write *write, enum xr_code code, const struct xr_err *err);
     void *ctx;
     struct xr_write *next; /* links a chain for xr_store_submit; the store's, while queued */
+    /* Of a chain's first: much to write, and no verdict waits for it. Bulk chains and the others take turns, a group
+     * each, and a group of bulk chains ends as soon as another one waits. */
+    bool bulk;
 };
 /* Queues a chain of writes (linked by next), whole and in order, to be committed in one group. Never waits; any thread.
  * XR_OVERLOADED when XR_WRITES_MAX would be passed, XR_CANCELLED when the store is closing: then nothing is queued and

@@ -18,6 +18,11 @@ struct chain {
     size_t count;
 };
 
+struct fifo {
+    struct chain chains[XR_WRITES_MAX];
+    size_t first, count;
+};
+
 /* What became of one write of the group. */
 struct outcome {
     struct xr_write *write;
@@ -36,10 +41,10 @@ struct file {
 };
 
 struct xr_writer {
-    pthread_mutex_t lock; /* of the FIFO and the health */
+    pthread_mutex_t lock; /* of the FIFOs and the health */
     pthread_cond_t wake;
-    struct chain fifo[XR_WRITES_MAX];
-    size_t first, chains, writes;
+    struct fifo prompt, bulk;
+    size_t writes; /* in both */
     bool stopping;
     enum xr_code health;
     struct xr_err health_err;
@@ -51,6 +56,8 @@ struct xr_writer {
     bool queue_joined; /* queue.db is part of the group's transaction */
     struct outcome group[XR_WRITES_MAX];
     size_t count;
+    struct fifo *source; /* of the group; between two, of the last one */
+    int64_t began_mono_ns; /* the group */
     const struct xr_clock *clock;
     struct xr_store_options options;
     pthread_t thread;
@@ -144,11 +151,48 @@ static enum xr_code apply_one(struct xr_writer *w, struct xr_store_tx *tx, struc
     return code == XR_OK ? run_on_both(w, "RELEASE one", err) : code;
 }
 
+/* Under the lock. Where the group's next chain comes from; NULL: the group is to be committed as it is. */
+static struct fifo *next_source(struct xr_writer *w) {
+    struct fifo *prompt = w->prompt.count > 0 ? &w->prompt : NULL, *bulk = w->bulk.count > 0 ? &w->bulk : NULL;
+    if (w->count == 0) /* who did not have the last group, if both wait */
+        return prompt && (!bulk || w->source == &w->bulk) ? prompt : bulk;
+    if (w->source == &w->prompt)
+        return prompt;
+    bool late = xr_clock_mono(w->clock) - w->began_mono_ns > XR_BULK_GROUP_MS * XR_NS_PER_MS;
+    return prompt || late ? NULL : bulk;
+}
+
+/* Adds one more chain to the group, whole; the first always fits. False: no more. */
+static bool take_chain(struct xr_writer *w) {
+    pthread_mutex_lock(&w->lock);
+    struct fifo *fifo = next_source(w);
+    const struct chain chain = fifo ? fifo->chains[fifo->first] : (struct chain){0};
+    bool fits = fifo && (w->count == 0 || w->count + chain.count <= XR_WRITE_GROUP_MAX);
+    if (fits) {
+        fifo->first = (fifo->first + 1) % XR_WRITES_MAX;
+        fifo->count--;
+        w->writes -= chain.count;
+        w->source = fifo;
+    }
+    pthread_mutex_unlock(&w->lock);
+    struct xr_write *write = chain.first;
+    for (size_t i = 0; fits && i < chain.count; i++, write = write->next)
+        w->group[w->count++] = (struct outcome){.write = write};
+    return fits;
+}
+
+/* The group grows while it is applied: what comes meanwhile needs no commit of its own. */
 static enum xr_code apply_all(struct xr_writer *w, struct xr_err *err) {
     struct xr_store_tx tx = {.writer = w, .now_ns = xr_clock_wall(w->clock)};
+    size_t applied = 0;
+    w->began_mono_ns = xr_clock_mono(w->clock);
     enum xr_code code = xr_sql_run(w->main.sql, "BEGIN IMMEDIATE", err);
-    for (size_t i = 0; code == XR_OK && i < w->count; i++)
-        code = apply_one(w, &tx, &w->group[i], err);
+    while (code != XR_OK && take_chain(w)) {
+        /* all that would have been in the group are told */
+    }
+    while (code == XR_OK && take_chain(w))
+        while (code == XR_OK && applied < w->count)
+            code = apply_one(w, &tx, &w->group[applied++], err);
     return code;
 }
 
@@ -274,21 +318,6 @@ static void probe(struct xr_writer *w) {
     set_health(w, code, &err);
 }
 
-/* Under the lock. Whole chains, as many as fit; the first always. */
-static void take_group(struct xr_writer *w) {
-    while (w->chains > 0) {
-        struct chain chain = w->fifo[w->first];
-        if (w->count > 0 && w->count + chain.count > XR_WRITE_GROUP_MAX)
-            return;
-        w->first = (w->first + 1) % XR_WRITES_MAX;
-        w->chains--;
-        w->writes -= chain.count;
-        struct xr_write *write = chain.first;
-        for (size_t i = 0; i < chain.count; i++, write = write->next)
-            w->group[w->count++] = (struct outcome){.write = write};
-    }
-}
-
 enum todo { TODO_STOP, TODO_GROUP, TODO_CHECKPOINT, TODO_PROBE };
 
 static struct timespec probe_time(const struct xr_writer *w) {
@@ -308,18 +337,16 @@ static enum todo next(struct xr_writer *w) {
     enum todo todo = TODO_GROUP;
     pthread_mutex_lock(&w->lock);
     struct timespec until = probe_time(w);
-    while (w->chains == 0 && todo == TODO_GROUP) {
+    while (w->writes == 0 && todo == TODO_GROUP) {
         if (w->stopping)
             todo = TODO_STOP;
         else if (checkpoint_due(w, w->options.checkpoint_pages))
             todo = TODO_CHECKPOINT;
         else if (w->health == XR_OK)
             pthread_cond_wait(&w->wake, &w->lock);
-        else if (pthread_cond_timedwait(&w->wake, &w->lock, &until) == ETIMEDOUT && w->chains == 0)
+        else if (pthread_cond_timedwait(&w->wake, &w->lock, &until) == ETIMEDOUT && w->writes == 0)
             todo = TODO_PROBE;
     }
-    if (todo == TODO_GROUP)
-        take_group(w);
     pthread_mutex_unlock(&w->lock);
     return todo;
 }
@@ -359,8 +386,8 @@ enum xr_code xr_writer_submit(struct xr_writer *w, struct xr_write *chain, struc
     } else if (count == 0) {
         code = xr_fail(err, XR_OVERLOADED, NULL, "%zu writes are waiting", w->writes);
     } else {
-        w->fifo[(w->first + w->chains) % XR_WRITES_MAX] = (struct chain){.first = chain, .count = count};
-        w->chains++;
+        struct fifo *fifo = chain->bulk ? &w->bulk : &w->prompt;
+        fifo->chains[(fifo->first + fifo->count++) % XR_WRITES_MAX] = (struct chain){.first = chain, .count = count};
         w->writes += count;
         pthread_cond_signal(&w->wake);
     }
@@ -403,6 +430,7 @@ enum xr_code xr_writer_start(struct xr_writer_files files, const struct xr_clock
     w->queue = (struct file){.sql = files.queue, .schema = &XR_QUEUE_SCHEMA};
     w->clock = clock;
     w->options = *options;
+    w->source = &w->bulk;
     sqlite3_wal_hook(xr_sql_raw(w->main.sql), on_commit, &w->main);
     sqlite3_wal_hook(xr_sql_raw(w->queue.sql), on_commit, &w->queue);
     pthread_mutex_init(&w->lock, NULL);

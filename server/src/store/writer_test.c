@@ -302,6 +302,108 @@ static void a_busy_writer_checkpoints_and_the_log_starts_over(void **state) {
     assert_int_equal(stored(t), 256);
 }
 
+/* A write that holds the writer until `gate`, and behind it what `items` say. */
+static void queue_behind(struct xr_test_store *t, struct item *blocker, struct item *items, size_t count) {
+    assert_int_equal(xr_store_submit(t->store, &blocker->write, NULL), XR_OK);
+    while (blocker->now_ns == 0)
+        sched_yield(); /* the blocker is a group of its own: what comes now is not in it */
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(xr_store_submit(t->store, &items[i].write, NULL), XR_OK);
+}
+
+/* A group of bulk writes ends when a prompt one comes; each kind keeps its order. */
+static void bulk_writes_stand_back(void **state) {
+    enum { ITEMS = 6 };
+    struct xr_test_store *t = *state;
+    struct log log;
+    sem_t gate;
+    struct item blocker = {.gate = &gate}, items[ITEMS];
+    static const bool BULK[ITEMS] = {true, true, false, true, false, false};
+    static const int POSITIONS[ITEMS] = {4, 5, 1, 6, 2, 3};
+    log_init(&log);
+    sem_init(&gate, 0, 0);
+    ready(&blocker, &log);
+    blocker.write.bulk = true;
+    for (int i = 0; i < ITEMS; i++) {
+        items[i] = (struct item){.n = (uint8_t)(i + 1), .conversation = true};
+        ready(&items[i], &log);
+        items[i].write.bulk = BULK[i];
+    }
+    queue_behind(t, &blocker, items, ITEMS);
+    sem_post(&gate);
+    log_wait(&log, 1 + ITEMS);
+    for (int i = 0; i < ITEMS; i++) {
+        assert_int_equal(items[i].code, XR_OK);
+        assert_int_equal(items[i].position, POSITIONS[i]);
+    }
+    assert_int_equal(stored(t), ITEMS);
+    sem_destroy(&gate);
+}
+
+/* However many prompt writes wait, a bulk one waits for one group of them only. */
+static void bulk_writes_are_not_starved(void **state) {
+    enum { MANY = XR_WRITE_GROUP_MAX };
+    struct xr_test_store *t = *state;
+    struct log log;
+    sem_t gate;
+    struct item blocker = {.gate = &gate}, bulk = {.n = 1, .conversation = true};
+    struct item *items = calloc(2 * (size_t)MANY, sizeof *items);
+    assert_non_null(items);
+    log_init(&log);
+    sem_init(&gate, 0, 0);
+    ready(&blocker, &log);
+    ready(&bulk, &log);
+    blocker.write.bulk = bulk.write.bulk = true;
+    queue_behind(t, &blocker, &bulk, 1);
+    assert_int_equal(xr_store_submit(t->store, chain(items, MANY, &log), NULL), XR_OK);
+    assert_int_equal(xr_store_submit(t->store, chain(items + MANY, MANY, &log), NULL), XR_OK);
+    sem_post(&gate);
+    log_wait(&log, 2 + 2 * MANY);
+    assert_int_equal(items[0].position, 1);
+    assert_int_equal(bulk.position, 1 + MANY);
+    assert_int_equal(items[MANY].position, 2 + MANY);
+    sem_destroy(&gate);
+    free(items);
+}
+
+static int64_t ticking(void *ctx) {
+    enum { STEP_MS = XR_BULK_GROUP_MS / 2 };
+    return atomic_fetch_add((_Atomic int64_t *)ctx, STEP_MS * XR_NS_PER_MS);
+}
+
+/* The clock goes on by half of a group's time with each look at it: it is looked at when the group begins, and before
+ * each bulk write but the first. */
+static void a_group_of_bulk_writes_ends_after_its_time(void **state) {
+    enum { ITEMS = 8, LOOKS = 3 };
+    struct xr_test_store *t = *state;
+    _Atomic int64_t now = 1;
+    struct log log;
+    sem_t gate;
+    struct item blocker = {.gate = &gate}, items[ITEMS];
+    xr_test_store_close(t);
+    t->clock = (struct xr_clock){.wall_ns = ticking, .mono_ns = ticking, .ctx = &now};
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+    log_init(&log);
+    sem_init(&gate, 0, 0);
+    ready(&blocker, &log);
+    for (int i = 0; i < ITEMS; i++) {
+        items[i] = (struct item){.n = (uint8_t)(i + 1), .conversation = true};
+        ready(&items[i], &log);
+        items[i].write.bulk = true;
+    }
+    queue_behind(t, &blocker, items, ITEMS);
+    sem_post(&gate);
+    log_wait(&log, 1 + ITEMS);
+    for (int i = 0; i < ITEMS; i++) {
+        assert_int_equal(items[i].position, 1 + i);
+        /* Those of one group have one time. */
+        assert_int_equal(items[i].now_ns == items[i - i % LOOKS].now_ns, true);
+        assert_int_equal(i >= LOOKS && items[i].now_ns == items[i - LOOKS].now_ns, false);
+    }
+    xr_test_store_close(t);
+    sem_destroy(&gate);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, xr_test_store_setup, xr_test_store_teardown)
 
 int main(void) {
@@ -318,6 +420,9 @@ int main(void) {
         TEST(the_version_follows_what_readers_can_see),
         TEST(an_idle_writer_checkpoints),
         TEST(a_busy_writer_checkpoints_and_the_log_starts_over),
+        TEST(bulk_writes_stand_back),
+        TEST(bulk_writes_are_not_starved),
+        TEST(a_group_of_bulk_writes_ends_after_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
