@@ -174,6 +174,12 @@ static const char *const MIGRATIONS[] = {
     "  model TEXT NOT NULL,\n"
     "  voice TEXT NOT NULL\n"
     ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE span_totals ("
+    "  replay_id INTEGER PRIMARY KEY,         -- replays.id\n"
+    "  spans INTEGER NOT NULL,                -- rows of spans\n"
+    "  bytes INTEGER NOT NULL                 -- of their text, and that of their tool and model calls\n"
+    ") STRICT;",
 };
 
 const struct xr_schema XR_MAIN_SCHEMA = {

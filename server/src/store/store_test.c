@@ -58,7 +58,7 @@ static void remove_both(struct xr_test_store *t) {
 static void a_new_store_has_every_table(void **state) {
     struct xr_test_store *t = *state;
     xr_test_store_close(t);
-    assert_int_equal(query(t->path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 13);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 14);
     assert_int_equal(query(t->path, "PRAGMA application_id"), XR_MAIN_SCHEMA.application_id);
     assert_int_equal(query(t->path, "PRAGMA user_version"), XR_MAIN_SCHEMA.count);
     assert_int_equal(query(t->queue_path, "SELECT count(*) FROM sqlite_schema WHERE name IN ('jobs', 'dead_letters')"),
