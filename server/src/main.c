@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { REQUEST_THREADS_MAX = 16, FILE_THREADS = 2, PROBLEMS_MAX = 64 * 1024, FILES_WANTED = 65536, ARENAS_MAX = 4 };
+enum { CORE_THREADS_MAX = 16, FILE_THREADS = 2, PROBLEMS_MAX = 64 * 1024, FILES_WANTED = 65536, ARENAS_MAX = 4 };
 
 static const char USAGE[] =
     "usage: xrayd [COMMAND]\n"
@@ -32,7 +32,7 @@ struct server {
     struct xr_store *store;
     struct xr_hub *hub;
     struct xr_providers *providers;
-    struct xr_pool *files_pool;
+    struct xr_pool *files_pool, *decode_pool;
     struct xr_ingest *ingest;
     struct xr_jobs *jobs;
     struct xr_http *http;
@@ -61,11 +61,19 @@ static enum xr_code open_volume(struct server *s, struct xr_err *err) {
     return code;
 }
 
+/* One a core, within reason. */
+static unsigned core_threads(void) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > CORE_THREADS_MAX ? CORE_THREADS_MAX : (unsigned)cores;
+}
+
 static enum xr_code start_speech(struct server *s, struct xr_err *err) {
     const struct xr_clock *clock = xr_clock_system();
     enum xr_code code = xr_providers_new(s->config.providers, s->config.workers, clock, &s->providers, err);
     if (code == XR_OK)
         code = xr_pool_new("files", FILE_THREADS, XR_TASKS_MAX, &s->files_pool, err);
+    if (code == XR_OK)
+        code = xr_pool_new("decode", core_threads(), XR_TASKS_MAX, &s->decode_pool, err);
     if (code != XR_OK)
         return code;
     struct xr_ingest_deps deps = {.store = s->store,
@@ -93,8 +101,6 @@ static enum xr_code start_jobs(struct server *s, struct xr_err *err) {
 }
 
 static enum xr_code start_http(struct server *s, struct xr_err *err) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = cores < 1 ? 1 : cores > REQUEST_THREADS_MAX ? REQUEST_THREADS_MAX : (unsigned)cores;
     struct xr_http_deps deps = {.clock = xr_clock_system(),
                                 .log = s->log,
                                 .store = s->store,
@@ -103,10 +109,11 @@ static enum xr_code start_http(struct server *s, struct xr_err *err) {
                                 .providers = s->providers,
                                 .hub = s->hub,
                                 .files_pool = s->files_pool,
+                                .decode_pool = s->decode_pool,
                                 .kick = kick,
                                 .queue_health = queue_health,
                                 .ctx = s};
-    return xr_http_start(s->config.host, s->config.port, threads, &deps, &s->http, err);
+    return xr_http_start(s->config.host, s->config.port, core_threads(), &deps, &s->http, err);
 }
 
 /* Gives back what was started, in the opposite order. */
@@ -124,6 +131,7 @@ static void stop(struct server *s) {
     }
     xr_providers_free(s->providers);
     xr_pool_free(s->files_pool);
+    xr_pool_free(s->decode_pool);
     xr_ingest_free(s->ingest);
     xr_hub_free(s->hub);
     xr_store_free(s->store);

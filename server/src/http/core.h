@@ -82,6 +82,7 @@ struct xr_http {
     struct xr_shared *shared; /* of the handlers */
     const struct xr_route *routes;
     struct xr_http_times times;
+    struct xr_body_budget bodies;
     struct MHD_Daemon *daemon;
     int listen_fd; /* ours once the daemon is quiesced, else the daemon's */
     uint16_t port;

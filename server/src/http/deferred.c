@@ -4,10 +4,9 @@
 
 /* The request may be gone once it is resumed, and the state with it. */
 static void finish(struct xr_deferred *deferred, enum xr_code code) {
-    deferred->code = code;
     if (deferred->gated)
         xr_gate_leave(xr_request_shared(deferred->req)->gate, &deferred->pass);
-    xr_request_resume(deferred->req, deferred->then);
+    xr_deferred_finish(deferred, code);
 }
 
 static void write_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
@@ -31,12 +30,25 @@ static void enter(struct xr_gate_pass *pass) {
     submit((struct xr_deferred *)((char *)pass - offsetof(struct xr_deferred, pass)));
 }
 
-void xr_deferred_start(struct xr_request *req, struct xr_deferred *deferred) {
+void xr_deferred_begin(struct xr_request *req, struct xr_deferred *deferred) {
     _Static_assert(offsetof(struct xr_deferred, write) == 0, "write_done relies on it");
     deferred->req = req;
     deferred->pass.enter = enter;
     xr_request_set_state(req, deferred);
     xr_request_defer(req);
-    if (!deferred->gated || xr_gate_enter(xr_request_shared(req)->gate, &deferred->pass))
+}
+
+void xr_deferred_submit(struct xr_deferred *deferred) {
+    if (!deferred->gated || xr_gate_enter(xr_request_shared(deferred->req)->gate, &deferred->pass))
         submit(deferred);
+}
+
+void xr_deferred_start(struct xr_request *req, struct xr_deferred *deferred) {
+    xr_deferred_begin(req, deferred);
+    xr_deferred_submit(deferred);
+}
+
+void xr_deferred_finish(struct xr_deferred *deferred, enum xr_code code) {
+    deferred->code = code;
+    xr_request_resume(deferred->req, deferred->then);
 }

@@ -21,5 +21,10 @@ struct xr_deferred {
     enum xr_code code;
     struct xr_err err;
 };
-/* Defers req; `deferred` becomes its state. */
+/* Defers req; `deferred` becomes its state. Then the write is submitted. */
 void xr_deferred_start(struct xr_request *req, struct xr_deferred *deferred);
+/* The two halves of it, for what has work to do in between on another thread: the first on the request thread, then one
+ * of the others once, on any. */
+void xr_deferred_begin(struct xr_request *req, struct xr_deferred *deferred);
+void xr_deferred_submit(struct xr_deferred *deferred);
+void xr_deferred_finish(struct xr_deferred *deferred, enum xr_code code); /* without a write; not for a gated one */

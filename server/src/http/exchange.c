@@ -62,18 +62,26 @@ static void route_request(struct xr_request *req, const char *method, const char
         match.route->precheck(req);
 }
 
+static bool comes_packed(const struct xr_request *req) {
+    struct xr_str encoding;
+    return req->route->gzip && xr_request_header_view(req, "Content-Encoding", &encoding) &&
+           xr_str_same(encoding, XR_STR("gzip"));
+}
+
 static void open_body(struct xr_request *req, int64_t announced) {
-    struct xr_str content_type = {0};
-    (void)xr_request_header_view(req, "Content-Type", &content_type);
-    const struct xr_route *route = req->route;
-    struct xr_arena *arena = route->body == XR_BODY_MULTIPART ? xr_request_arena(req) : NULL;
+    struct xr_body_wants wants = {.kind = req->route->body,
+                                  .max = req->route->body_max,
+                                  .announced = announced,
+                                  .gzip = comes_packed(req),
+                                  .files = req->http->deps.files,
+                                  .budget = &req->http->bodies};
     struct xr_err err;
-    enum xr_code code = XR_NO_MEMORY;
-    if (route->body != XR_BODY_MULTIPART || arena)
-        code = xr_body_new(route->body, route->body_max, announced, content_type, req->http->deps.files, arena,
-                           &req->body, &err);
-    else
+    enum xr_code code = XR_OK;
+    (void)xr_request_header_view(req, "Content-Type", &wants.content_type);
+    if (wants.kind == XR_BODY_MULTIPART && !(wants.arena = xr_request_arena(req)))
         code = xr_fail(&err, XR_NO_MEMORY, NULL, "out of memory");
+    if (code == XR_OK)
+        code = xr_body_new(&wants, &req->body, &err);
     if (code != XR_OK)
         xr_error_code(req, code, &err);
 }

@@ -22,6 +22,7 @@ struct xr_http_deps {
     struct xr_providers *providers;
     struct xr_hub *hub;
     struct xr_pool *files_pool; /* fsync of uploads, reading levels */
+    struct xr_pool *decode_pool; /* reading large bodies of spans */
     /* A job was enqueued and committed: wake the workers. */
     void (*kick)(void *ctx);
     /* XR_OK when the queue's worker is alive (for /readyz). */

@@ -16,23 +16,6 @@
 #include "http/reply.h"
 #include "http/shared.h"
 
-static bool take_content_type(struct xr_request *req) {
-    struct xr_str header = {0}, type = {0};
-    struct xr_err err = {0};
-    bool present = xr_request_header(req, "Content-Type", &header);
-    enum xr_code code = present ? xr_media_type(header, xr_request_arena(req), &type, &err) : XR_OK;
-    if (code != XR_OK) {
-        xr_error_code(req, code, &err);
-        return false;
-    }
-    if (xr_str_eq(type, XR_STR("audio/wav")) || xr_str_eq(type, XR_STR("audio/x-wav")))
-        return true;
-    struct xr_json j = xr_error_begin(req, 415, "unsupported_content_type");
-    xr_json_kv_opt_str(&j, "content_type", present ? type : (struct xr_str){0});
-    xr_error_end(req, &j);
-    return false;
-}
-
 /* The wall clock of sample 0, XR_TIME_NONE without the header. */
 static bool take_anchor(struct xr_request *req, int64_t *ret_anchor_ns) {
     static const char HEADER[] = "X-Recording-Started-At";
@@ -52,12 +35,14 @@ static bool may_upload(enum xr_lifecycle state) {
 }
 
 void xr_check_recording(struct xr_request *req) {
+    static const char *const TYPES[] = {"audio/wav", "audio/x-wav", NULL};
     struct xr_uuid id;
+    size_t type;
     int64_t anchor_ns;
     struct xr_replay replay;
     struct xr_store_reader *reader = NULL;
-    if (!xr_take_arena(req) || !xr_take_replay_id(req, "invalid_audio_path", &id) || !take_content_type(req) ||
-        !take_anchor(req, &anchor_ns) || !(reader = xr_request_reader(req)) ||
+    if (!xr_take_arena(req) || !xr_take_replay_id(req, "invalid_audio_path", &id) ||
+        !xr_take_media_type(req, TYPES, &type) || !take_anchor(req, &anchor_ns) || !(reader = xr_request_reader(req)) ||
         !xr_take_replay(req, reader, &id, &replay))
         return;
     if (!may_upload(replay.state))

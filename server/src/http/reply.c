@@ -55,6 +55,31 @@ bool xr_take_replay_id(struct xr_request *req, const char *code, struct xr_uuid 
     return true;
 }
 
+static void reply_unsupported_type(struct xr_request *req, struct xr_str type) {
+    struct xr_json j = xr_error_begin(req, 415, "unsupported_content_type");
+    xr_json_kv_opt_str(&j, "content_type", type);
+    xr_error_end(req, &j);
+}
+
+bool xr_take_media_type(struct xr_request *req, const char *const *types, size_t *ret_index) {
+    struct xr_str header = {0}, type = {0};
+    struct xr_err err = {0};
+    bool present = xr_request_header(req, "Content-Type", &header);
+    enum xr_code code = present ? xr_media_type(header, xr_request_arena(req), &type, &err) : XR_OK;
+    if (code != XR_OK) {
+        xr_error_code(req, code, &err);
+        return false;
+    }
+    for (size_t i = 0; present && types[i]; i++) {
+        if (xr_str_eq(type, xr_str_from(types[i]))) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    reply_unsupported_type(req, present ? type : (struct xr_str){0});
+    return false;
+}
+
 static struct xr_str query_of(struct xr_request *req, const char *name) {
     struct xr_str value = {0};
     if (!xr_request_query(req, name, &value))

@@ -13,6 +13,8 @@ void *xr_take_memory(struct xr_request *req, size_t size);
 bool xr_take_hash(struct xr_request *req, size_t param, uint8_t ret_hash[XR_SHA256_SIZE]);
 /* 400 `code` for what is no id, 404 for an id that no replay can have. */
 bool xr_take_replay_id(struct xr_request *req, const char *code, struct xr_uuid *ret_id);
+/* Which of `types` (lower case; ends with NULL) the Content-Type is, parameters aside; 415 for anything else. */
+bool xr_take_media_type(struct xr_request *req, const char *const *types, size_t *ret_index);
 bool xr_take_page(struct xr_request *req, enum xr_cursor_kind kind, struct xr_page *ret_page);
 /* The row; 404 if there is none. */
 bool xr_take_replay(struct xr_request *req, struct xr_store_reader *reader, const struct xr_uuid *id,

@@ -42,8 +42,9 @@ const struct xr_route *xr_request_route(const struct xr_request *req) {
 }
 
 struct xr_arena *xr_request_arena(struct xr_request *req) {
+    size_t max = req->route ? req->route->arena_max : 0;
     if (!req->arena)
-        req->arena = xr_arena_new(XR_REQUEST_ARENA_MAX);
+        req->arena = xr_arena_new(max ? max : XR_REQUEST_ARENA_MAX);
     return req->arena;
 }
 
@@ -158,6 +159,18 @@ struct xr_str xr_request_id(const struct xr_request *req) {
 
 struct xr_str xr_request_body(const struct xr_request *req) {
     return req->body ? xr_body_memory(req->body) : (struct xr_str){0};
+}
+
+char *xr_request_body_edit(struct xr_request *req, size_t room, size_t *ret_len) {
+    if (req->body)
+        return xr_body_edit(req->body, room, ret_len);
+    struct xr_arena *arena = xr_request_arena(req);
+    *ret_len = 0;
+    return arena ? xr_arena_alloc(arena, room) : NULL;
+}
+
+enum xr_code xr_request_body_unpacked(const struct xr_request *req, struct xr_err *err) {
+    return req->body ? xr_body_unpacked(req->body, err) : XR_OK;
 }
 
 size_t xr_request_body_max(const struct xr_request *req) {

@@ -32,6 +32,8 @@ struct xr_route {
     void (*precheck)(struct xr_request *req);
     enum xr_body_kind body;
     size_t body_max;
+    bool gzip; /* MEMORY: Content-Encoding: gzip is undone on the way in; body_max holds for what comes out */
+    size_t arena_max; /* 0: XR_REQUEST_ARENA_MAX */
 };
 /* The one table; ends with method NULL. Tests walk it. */
 extern const struct xr_route XR_ROUTES[];
@@ -40,7 +42,7 @@ const struct xr_http_deps *xr_request_deps(const struct xr_request *req);
 /* What handlers share between requests (http/shared.h). */
 struct xr_shared *xr_request_shared(const struct xr_request *req);
 const struct xr_route *xr_request_route(const struct xr_request *req);
-/* Freed when the request completes. Zeroed allocations; NULL over XR_REQUEST_ARENA_MAX. */
+/* Freed when the request completes. Zeroed allocations; NULL over the route's arena_max. */
 struct xr_arena *xr_request_arena(struct xr_request *req);
 /* This thread's read-only connection. NULL with the error already responded if it cannot be opened. */
 struct xr_store_reader *xr_request_reader(struct xr_request *req);
@@ -50,6 +52,11 @@ bool xr_request_query(struct xr_request *req, const char *name, struct xr_str *r
 bool xr_request_header(struct xr_request *req, const char *name, struct xr_str *ret_value);
 struct xr_str xr_request_id(const struct xr_request *req);
 struct xr_str xr_request_body(const struct xr_request *req); /* MEMORY */
+/* MEMORY: the body, to be changed in place, with room for `room` (at most XR_BODY_ROOM) more bytes behind it. NULL: out
+ * of memory. A request without a body has an empty one. */
+char *xr_request_body_edit(struct xr_request *req, size_t room, size_t *ret_len);
+/* MEMORY: XR_INVALID if it came packed and is no whole gzip stream. */
+XR_MUST_USE enum xr_code xr_request_body_unpacked(const struct xr_request *req, struct xr_err *err);
 
 struct xr_body_file { /* FILE, and each file part of MULTIPART */
     struct xr_str field; /* MULTIPART: the part's name */

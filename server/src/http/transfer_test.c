@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Bodies in and files out, over real sockets. */
 #include "base/limits.h"
-#include "base/test.h"
+#include "base/test_gzip.h"
 #include "http/testkit.h"
 #include <signal.h>
 #include <stdio.h>
@@ -71,6 +71,21 @@ static void ten_bytes(struct xr_request *req) {
     xr_respond_file(req, fd, 10, "audio/wav", "tag");
 }
 
+/* Says what came out of a packed body, or that none was in it; changes it on the way, as a parser in place does. */
+static void unpacked(struct xr_request *req) {
+    size_t len = 0;
+    char *body = xr_request_body_edit(req, XR_BODY_ROOM, &len);
+    assert_non_null(body);
+    memset(body + len, 0, XR_BODY_ROOM);
+    struct xr_json j = xr_json_make(xr_response_buf(req), XR_JSON_RESPONSE);
+    xr_json_object(&j);
+    xr_json_kv_bool(&j, "whole", xr_request_body_unpacked(req, NULL) == XR_OK);
+    xr_json_kv_int(&j, "bytes", (int64_t)len);
+    xr_json_kv_str(&j, "first", (struct xr_str){.ptr = body, .len = len < 3 ? len : 3});
+    xr_json_object_end(&j);
+    xr_respond_json(req, 200);
+}
+
 enum { SMALL_MAX = 1000 };
 static const struct xr_route ROUTES[] = {
     {"GET", "/ok", ok, NULL, XR_BODY_NONE, 0},
@@ -79,6 +94,8 @@ static const struct xr_route ROUTES[] = {
     {"POST", "/file", file_size, NULL, XR_BODY_FILE, XR_MIB(8)},
     {"POST", "/form", form, NULL, XR_BODY_MULTIPART, XR_MIB(8)},
     {"GET", "/ten", ten_bytes, NULL, XR_BODY_NONE, 0},
+    {"POST", "/packed", unpacked, NULL, XR_BODY_MEMORY, SMALL_MAX, .gzip = true},
+    {"POST", "/large", echo, NULL, XR_BODY_MEMORY, XR_MIB(1)},
     {0},
 };
 
@@ -317,8 +334,83 @@ static void head_of_a_file_ignores_ranges(void **state) {
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+static void expect_packed(struct xr_rig *rig, const char *bytes, size_t n, int status, const char *body) {
+    char head[256];
+    int fd = xr_dial(rig);
+    snprintf(head, sizeof head, "POST /packed HTTP/1.1\r\n" H "Content-Encoding: GZip\r\nContent-Length: %zu\r\n\r\n",
+             n);
+    xr_say(fd, head);
+    xr_say_bytes(fd, bytes, n);
+    struct xr_reply reply = xr_hear(fd, false);
+    assert_int_equal(reply.status, status);
+    assert_int_equal(reply.body_len, strlen(body));
+    assert_memory_equal(reply.body, body, reply.body_len);
+    xr_reply_clear(&reply);
+    close(fd);
+}
+
+static void packed_body_is_unpacked_on_the_way_in(void **state) {
+    char plain[SMALL_MAX + 1], packed[2 * SMALL_MAX];
+    memset(plain, 'a', sizeof plain);
+    size_t n = xr_test_gzip(plain, SMALL_MAX, packed, sizeof packed);
+    expect_packed(*state, packed, n, 200, "{\"whole\":true,\"bytes\":1000,\"first\":\"aaa\"}");
+    n = xr_test_gzip(plain, 0, packed, sizeof packed);
+    expect_packed(*state, packed, n, 200, "{\"whole\":true,\"bytes\":0,\"first\":\"\"}");
+    n = xr_test_gzip(plain, SMALL_MAX + 1, packed, sizeof packed);
+    expect_packed(*state, packed, n, 413, "{\"error\":\"body_too_large\",\"max_bytes\":1000}");
+}
+
+static void packed_body_that_is_not_whole_reaches_its_handler_as_such(void **state) {
+    char packed[256];
+    size_t n = xr_test_gzip("hello", 5, packed, sizeof packed);
+    expect_packed(*state, packed, n - 1, 200, "{\"whole\":false,\"bytes\":5,\"first\":\"hel\"}");
+    expect_packed(*state, "abcdef", 6, 200, "{\"whole\":false,\"bytes\":0,\"first\":\"\"}");
+    packed[n] = 'x';
+    expect_packed(*state, packed, n + 1, 200, "{\"whole\":false,\"bytes\":5,\"first\":\"hel\"}");
+}
+
+/* A body that nobody ends holds its memory; another one is told to come again, until the first one's client has gone.
+ */
+static void bodies_share_one_bound_on_memory(void **state) {
+    (void)state;
+    enum { BOUND = 100000, HALF = BOUND / 2 };
+    char head[128], piece[HALF + 1];
+    memset(piece, 'a', sizeof piece);
+    struct xr_rig *rig = xr_rig_start_bounded(ROUTES, BOUND);
+    snprintf(head, sizeof head, "POST /large HTTP/1.1\r\n" H "Content-Length: %d\r\n\r\n", HALF + 1);
+    int held = xr_dial(rig);
+    xr_say(held, head);
+    xr_say_bytes(held, piece, HALF);
+    int fd = xr_dial(rig);
+    struct xr_reply reply = {0};
+    do { /* until the server has read the first one's part */
+        xr_reply_clear(&reply);
+        xr_say(fd, head);
+        xr_say_bytes(fd, piece, HALF + 1);
+        reply = xr_hear(fd, false);
+    } while (reply.status == 200);
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(xr_reply_header(&reply, "Retry-After"), "1");
+    xr_reply_clear(&reply);
+    xr_say_bytes(held, piece, 1);
+    reply = xr_hear(held, false);
+    assert_int_equal(reply.status, 200);
+    xr_reply_clear(&reply);
+    close(held);
+    xr_say(fd, head);
+    xr_say_bytes(fd, piece, HALF + 1);
+    reply = xr_hear(fd, false);
+    assert_int_equal(reply.status, 200);
+    xr_reply_clear(&reply);
+    close(fd);
+    xr_rig_stop(rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        T(packed_body_is_unpacked_on_the_way_in),
+        T(packed_body_that_is_not_whole_reaches_its_handler_as_such),
+        T(bodies_share_one_bound_on_memory),
         T(body_over_the_cap_is_413_after_it_was_read),
         T(client_that_waits_for_100_gets_the_refusal_instead),
         T(client_that_waits_for_100_gets_it_when_welcome),
