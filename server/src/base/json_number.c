@@ -1,64 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ECMAScript's Number::toString (ECMA-262, 6.1.6.1.20) for finite doubles. */
+/* ECMAScript's Number::toString (ECMA-262, 6.1.6.1.20) for finite doubles. The digits are yyjson's: the fewest that
+ * read back, and of those the nearest. */
 #include "base/json.h"
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* 17 digits tell every double apart; 15 survive the way to a double and back. */
-enum { DIGITS_MAX = 17, TRUSTED_DIGITS = 15 };
+/* 17 digits tell every double apart; zeros may pad them. */
+enum { DIGITS_MAX = 17, TEXT_MAX = 48, POOL_BYTES = 512 };
 
-static bool reads_back(double v, int precision, char text[XR_NUMBER_MAX]) {
-    snprintf(text, XR_NUMBER_MAX, "%.*e", precision, v);
-    return strtod(text, NULL) == v;
-}
-
-/* The 16-digit decimal just above the nearest one, if that reads back. At a power of two the doubles below are twice as
- * dense as those above, so the nearest 16 digits may fall just short while the next do not. */
-static bool upper_neighbour_reads_back(double v, char text[XR_NUMBER_MAX]) {
-    char up[XR_NUMBER_MAX];
-    snprintf(up, sizeof up, "%.15e", v);
-    char *digit = strchr(up, 'e') - 1;
-    while (digit > up && (*digit == '9' || *digit == '.')) {
-        if (*digit == '9')
-            *digit = '0';
-        digit--;
-    }
-    if (*digit == '9' || strtod(up, NULL) > v * 2)
-        return false; /* all nines: 10.000... has fewer digits and was tried before */
-    ++*digit;
-    if (strtod(up, NULL) != v)
-        return false;
-    memcpy(text, up, sizeof up);
-    return true;
-}
-
-/* The shortest decimal text of v (v > 0) that reads back as v. */
-static void shortest_text(double v, char text[XR_NUMBER_MAX]) {
-    /* Fewer digits than these round-trip every normal double that needs no more; trailing zeros go later. */
-    if (v >= DBL_MIN && reads_back(v, TRUSTED_DIGITS - 1, text))
-        return;
-    int from = v >= DBL_MIN ? TRUSTED_DIGITS : 0;
-    for (int precision = from; precision < DIGITS_MAX - 1; precision++)
-        if (reads_back(v, precision, text))
-            return;
-    if (!upper_neighbour_reads_back(v, text))
-        snprintf(text, XR_NUMBER_MAX, "%.*e", DIGITS_MAX - 1, v);
+/* Some decimal text of v (v > 0) with those digits: "0.001", "100.0", "1e21", "1.5e-7". */
+static void shortest_text(double v, char text[TEXT_MAX]) {
+    _Alignas(16) char pool[POOL_BYTES];
+    yyjson_alc memory;
+    yyjson_val value = {0};
+    size_t n = 0;
+    yyjson_alc_pool_init(&memory, pool, sizeof pool);
+    yyjson_set_real(&value, v);
+    const char *written = yyjson_val_write_opts(&value, YYJSON_WRITE_NOFLAG, &memory, &n, NULL);
+    /* It cannot fail: the pool is larger than what one number takes. */
+    snprintf(text, TEXT_MAX, "%s", written ? written : "0");
 }
 
 /* Its digits: v = 0.d1d2d3... * 10^*ret_point. Returns their count. */
 static int shortest_digits(double v, char digits[DIGITS_MAX + 1], int *ret_point) {
-    char text[XR_NUMBER_MAX];
-    int count = 0;
+    char text[TEXT_MAX];
+    int count = 0, zeros = 0, point = 0; /* zeros: since the last other digit */
+    bool fraction = false;
     const char *p = text;
     shortest_text(v, text);
-    for (; *p != 'e'; p++)
-        if (*p != '.')
+    for (; *p && *p != 'e'; p++) {
+        if (*p == '.') {
+            fraction = true;
+            continue;
+        }
+        if (*p == '0') {
+            zeros += count > 0;
+            point += fraction ? -(count == 0) : count > 0;
+            continue;
+        }
+        for (; zeros > 0 && count < DIGITS_MAX; zeros--)
+            digits[count++] = '0';
+        if (count < DIGITS_MAX)
             digits[count++] = *p;
-    while (count > 1 && digits[count - 1] == '0')
-        count--;
-    *ret_point = (int)strtol(p + 1, NULL, 10) + 1;
+        point += !fraction;
+    }
+    *ret_point = point + (*p == 'e' ? (int)strtol(p + 1, NULL, 10) : 0);
     return count;
 }
 
