@@ -61,6 +61,24 @@ XR_MUST_USE enum xr_code xr_json_value(struct xr_json *j, yyjson_val *value, int
  * Anything else wrong is XR_INVALID with a message that names the byte offset (never the value). Strings in the
  * document may hold U+0000; unpaired surrogates are refused. The caller frees with yyjson_doc_free. */
 XR_MUST_USE enum xr_code xr_json_parse(struct xr_str text, int max_depth, yyjson_doc **ret_doc, struct xr_err *err);
+
+/* yyjson's memory for one document: at most `max` bytes. It lives as long as the document. */
+struct xr_json_memory {
+    size_t max; /* the caller's */
+    size_t used;
+    bool over; /* more was asked for */
+};
+/* Parses JSON text where it lies: text has room for XR_JSON_PADDING bytes behind len, is changed, and lives as long as
+ * the document, whose strings are in it, NUL-terminated. Nesting is not bounded (yyjson does not recurse; whoever walks
+ * the document must not either), memory is: XR_TOO_LARGE beyond it. Numbers too large for a double, and the words NaN
+ * and Infinity, are doubles that are not finite. XR_INVALID as xr_json_parse. */
+enum { XR_JSON_PADDING = 4 };
+XR_MUST_USE enum xr_code xr_json_parse_in_place(char *text, size_t len, struct xr_json_memory *memory,
+                                                yyjson_doc **ret_doc, struct xr_err *err);
+/* Makes escapes of unpaired surrogates (as JavaScript's JSON.stringify writes them) the escape of U+FFFD, before text
+ * is parsed. */
+void xr_json_mend_surrogates(char *text, size_t len);
+
 static inline void xr_json_doc_freep(yyjson_doc **doc) {
     yyjson_doc_free(*doc);
 }

@@ -24,13 +24,22 @@ static int32_t previous_code_point(struct xr_str s, size_t *at) {
     return cp;
 }
 
-bool xr_utf8_valid(struct xr_str s) {
-    for (size_t at = 0; at < s.len;) {
-        if ((unsigned char)s.ptr[at] < 0x80)
-            at++;
-        else if (next_code_point(s, &at) < 0)
-            return false;
+/* Where the ASCII that starts at `at` ends. */
+static size_t skip_ascii(struct xr_str s, size_t at) {
+    for (uint64_t word; s.len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, s.ptr + at, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
     }
+    while (at < s.len && (unsigned char)s.ptr[at] < 0x80)
+        at++;
+    return at;
+}
+
+bool xr_utf8_valid(struct xr_str s) {
+    for (size_t at = skip_ascii(s, 0); at < s.len; at = skip_ascii(s, at))
+        if (next_code_point(s, &at) < 0)
+            return false;
     return true;
 }
 
