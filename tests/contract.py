@@ -6,6 +6,7 @@ that is not described is a difference between the document and the server."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -203,9 +204,15 @@ class _Reply:
             value = self._argument(template, parameter)
             if value is not None and (found := problems(parameter["schema"], _typed(parameter["schema"], value))):
                 self.fail(f"accepted {parameter['name']}={value!r}: {found}")
-        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
-        if body and (found := problems(body["schema"], json.loads(self.http.request.content), closed=False)):
+        content = operation.get("requestBody", {}).get("content", {})
+        sent = self.http.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        body = content.get("application/json") if len(content) == 1 or sent == "application/json" else None
+        if body and (found := problems(body["schema"], self._sent(), closed=False)):
             self.fail([f"accepted {self.http.request.content[:2000]!r}", *found])
+
+    def _sent(self) -> object:
+        packed = self.http.request.headers.get("Content-Encoding", "").lower() == "gzip"
+        return json.loads(gzip.decompress(self.http.request.content) if packed else self.http.request.content)
 
     def _argument(self, template: str, parameter: Json) -> str | None:
         name = parameter["name"]

@@ -26,6 +26,8 @@ OPTIONAL = {
     ("TtsAudio", "voice_id"),
     ("Issue", "expected"),
     ("Issue", "received"),
+    ("UnsupportedContentTypeError", "content_encoding"),
+    ("ExportTracePartialSuccess", "errorMessage"),
 }
 KEYWORDS = {
     *("$ref", "type", "description", "enum", "const", "default", "examples", "discriminator", "contentMediaType"),
@@ -59,6 +61,8 @@ LIMITS = {
     "XR_COMPARE_MIN": ["ReplayCompare/properties/replay_ids/minItems"],
     "XR_COMPARE_MAX": ["ReplayCompare/properties/replay_ids/maxItems"],
     "XR_LIST_LIMIT_MAX": ["ConversationPage/properties/items/maxItems", "ReplayPage/properties/items/maxItems"],
+    "XR_OTLP_SPANS_MAX": ["TooManySpansError/properties/max_spans/const"],
+    "XR_OTLP_DEPTH_MAX": ["NestingTooDeepError/properties/max_depth/const"],
     "XR_LEVEL_BUCKET_MIN_MS": ["AudioLevelSeries/properties/bucket_ms/minimum"],
     "XR_LEVEL_BUCKET_MAX_MS": ["AudioLevelSeries/properties/bucket_ms/maximum"],
 }

@@ -94,6 +94,8 @@ def test_every_operation_answers_as_described(api: Api) -> None:
     assert api.verdict(failed) == {"type": "failed", "reason": "spec_vad_mismatch"}
     assert api.http.post("/v1/replays/compare", json={"replay_ids": [replay, failed]}).status_code == 200
     assert api.detail(replay)["lifecycle_state"] == "completed"
+    for path in ("/v1/traces", "/v1/otlp/v1/traces"):
+        assert api.http.post(path, json={"resourceSpans": []}).status_code == 200
     for path in ("", f"/{conversation}", f"/{conversation}/replays", f"/{conversation}/replays?limit=1"):
         assert api.http.get("/v1/conversations" + path).status_code == 200
     for path in ("/healthz", "/readyz", "/openapi.json", "/docs", "/docs/swagger-ui.css"):

@@ -22,6 +22,9 @@ void xr_post_retry(struct xr_request *req);
 void xr_get_result(struct xr_request *req);
 void xr_get_replay_events(struct xr_request *req);
 
+void xr_check_spans(struct xr_request *req); /* before the body of the next one */
+void xr_post_spans(struct xr_request *req);
+
 void xr_check_recording(struct xr_request *req); /* before the body of the next one */
 void xr_post_recording(struct xr_request *req);
 void xr_get_recording(struct xr_request *req);

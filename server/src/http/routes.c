@@ -29,6 +29,9 @@ const struct xr_route XR_ROUTES[] = {
     {"POST",  "/v1/replays/{id}/audio",                     xr_post_recording,           xr_check_recording, XR_BODY_FILE,      XR_BODY_RECORDING_MAX},
     {"GET",   "/v1/replays/{id}/audio",                     xr_get_recording,            NULL,               XR_BODY_NONE,      0},
     {"GET",   "/v1/replays/{id}/audio/levels",              xr_get_levels,               NULL,               XR_BODY_NONE,      0},
+
+    {"POST",  "/v1/traces",                                 xr_post_spans,               xr_check_spans,     XR_BODY_MEMORY,    XR_BODY_OTLP_MAX, .gzip = true, .arena_max = XR_OTLP_ARENA_MAX},
+    {"POST",  "/v1/otlp/v1/traces",                         xr_post_spans,               xr_check_spans,     XR_BODY_MEMORY,    XR_BODY_OTLP_MAX, .gzip = true, .arena_max = XR_OTLP_ARENA_MAX},
     {0},
 };
 /* clang-format on */
