@@ -89,7 +89,7 @@ static enum xr_code read_tokens(const struct xr_span *span, struct xr_extract *u
     return XR_OK;
 }
 
-/* From the span's start to its first token, rounded; -1: not known. */
+/* From the span's start to its first token; -1: not known. */
 static int64_t ttft_ms(const struct xr_span *span) {
     struct xr_str text = xr_field_string(&span->attrs, &FIRST_TOKEN_AT);
     int64_t first_token_ns, ttft_ns;
@@ -98,7 +98,7 @@ static int64_t ttft_ms(const struct xr_span *span) {
     if (!text.ptr || span->started_ns <= 0 || xr_time_parse(text, &first_token_ns, NULL) != XR_OK ||
         __builtin_sub_overflow(first_token_ns, span->started_ns, &ttft_ns) || ttft_ns < 0)
         return -1;
-    return ttft_ns / XR_NS_PER_MS + (ttft_ns % XR_NS_PER_MS >= XR_NS_PER_MS / 2);
+    return xr_ns_to_ms(ttft_ns);
 }
 
 static enum xr_code read_model_usage(const struct xr_span *span, struct xr_extract *usage, struct xr_err *err) {
