@@ -144,7 +144,8 @@ void xr_attr_write(struct xr_json *j, const struct xr_attr *attr) {
 
 static enum xr_code write_text(struct xr_json *j, struct xr_str text, struct xr_err *err) {
     XR_AUTO(xr_json_doc_freep) yyjson_doc *doc = NULL;
-    enum xr_code code = xr_json_parse(text, XR_OTLP_ARGS_DEPTH_MAX, &doc, NULL);
+    enum xr_code code =
+        text.len <= XR_OTLP_ARGS_MAX ? xr_json_parse(text, XR_OTLP_ARGS_DEPTH_MAX, &doc, NULL) : XR_TOO_LARGE;
     if (code == XR_NO_MEMORY)
         return xr_fail(err, code, NULL, "a tool's arguments need too much memory");
     if (code != XR_OK) {

@@ -31,7 +31,8 @@ int64_t xr_field_count(const struct xr_attrs *attrs, const struct xr_names *name
  * absent, negative, not finite or beyond 2^53. */
 int64_t xr_field_seconds(const struct xr_attrs *attrs, const struct xr_names *names);
 /* Any kind, as compact JSON in the arena. A string that is JSON is written again; another one, or one that is nested
- * deeper than XR_OTLP_ARGS_DEPTH_MAX, becomes a JSON string. ret_json->ptr NULL: absent. */
+ * deeper than XR_OTLP_ARGS_DEPTH_MAX or longer than XR_OTLP_ARGS_MAX, becomes a JSON string. ret_json->ptr NULL:
+ * absent. */
 XR_MUST_USE enum xr_code xr_field_json(const struct xr_attrs *attrs, const struct xr_names *names,
                                        struct xr_arena *arena, struct xr_str *ret_json, struct xr_err *err);
 

@@ -176,19 +176,46 @@ static void nest(struct xr_buf *buf, int depth) {
         xr_buf_char(buf, ']');
 }
 
-/* What a tool's arguments become that are nested so deep. The caller frees. */
-static char *arguments_nested(int depth) {
-    XR_AUTO(xr_buf_clear) struct xr_buf text = xr_buf_make(XR_MIB(4));
-    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_MIB(8));
+/* What a tool's arguments become. The caller frees. */
+static char *arguments_of(struct xr_str text) {
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_MIB(16));
     struct xr_extract extract = {0};
-    nest(&text, depth);
     const struct xr_attr attrs[] = {
-        {.key = XR_STR("gen_ai.tool.call.arguments"), .text = xr_buf_view(&text), .kind = XR_ATTR_STRING},
+        {.key = XR_STR("gen_ai.tool.call.arguments"), .text = text, .kind = XR_ATTR_STRING},
         ATTRS_END,
     };
     const struct xr_span span = xr_vocab_span("execute_tool a", attrs);
     assert_int_equal(XR_VOCABULARY_GEN_AI.extract(&span, arena, &extract, NULL), XR_OK);
     return strndup(extract.args_json.ptr, extract.args_json.len);
+}
+
+static char *arguments_nested(int depth) {
+    XR_AUTO(xr_buf_clear) struct xr_buf text = xr_buf_make(XR_MIB(4));
+    nest(&text, depth);
+    return arguments_of(xr_buf_view(&text));
+}
+
+/* "[   1]" of n bytes: white space shows whether it was written again. */
+static char *arguments_as_long_as(size_t n) {
+    char *text = malloc(n);
+    assert_non_null(text);
+    memset(text, ' ', n);
+    text[0] = '[';
+    text[n - 2] = '1';
+    text[n - 1] = ']';
+    char *json = arguments_of((struct xr_str){.ptr = text, .len = n});
+    free(text);
+    return json;
+}
+
+static void arguments_that_are_too_long_are_kept_as_text(void **state) {
+    (void)state;
+    char *within = arguments_as_long_as(XR_OTLP_ARGS_MAX), *beyond = arguments_as_long_as(XR_OTLP_ARGS_MAX + 1);
+    assert_string_equal(within, "[1]");
+    assert_int_equal(strlen(beyond), XR_OTLP_ARGS_MAX + 1 + 2);
+    assert_int_equal(beyond[0], '"');
+    free(within);
+    free(beyond);
 }
 
 static void arguments_nested_too_deep_are_kept_as_text(void **state) {
@@ -243,6 +270,7 @@ int main(void) {
         cmocka_unit_test(values_are_kept_as_they_are),
         cmocka_unit_test(a_string_without_bytes_is_a_string),
         cmocka_unit_test(arguments_nested_too_deep_are_kept_as_text),
+        cmocka_unit_test(arguments_that_are_too_long_are_kept_as_text),
         cmocka_unit_test(a_full_arena_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
