@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* otlp/decode.h - an ExportTraceServiceRequest (opentelemetry-proto, trace/v1) in either encoding, as a sequence of
- * spans. No clock, no file, no lock; one thread a call. Recursion ends at XR_OTLP_DEPTH_MAX; memory is the arena's, and
- * for JSON yyjson's values, at most XR_OTLP_VALUES_MAX.
+ * spans. No clock, no file, no lock; one thread a call. Recursion ends at XR_OTLP_DEPTH_MAX; memory is the arena's,
+ * for JSON yyjson's values, at most XR_OTLP_VALUES_MAX, and scratch for one span's attributes that is freed at the end.
  *
  * Lenient where senders differ: see decode_json.c and decode_protobuf.c. What is an attribute's fault costs that
  * attribute only. */
@@ -33,8 +33,8 @@ struct xr_span_sink {
 
 /* What a span points to is valid as long as body and arena are.
  * XR_INVALID: *ret_refusal says why (the only code that writes it). XR_NO_MEMORY, XR_TOO_LARGE (more than
- * XR_OTLP_VALUES_MAX of values). Spans may have been handed to the sink before a failure: whoever keeps them drops them
- * then.
+ * XR_OTLP_VALUES_MAX of values, or XR_OTLP_ATTRS_MAX attributes of one span). Spans may have been handed to the sink
+ * before a failure: whoever keeps them drops them then.
  *
  * JSON is decoded in place: body has room for XR_OTLP_PADDING more bytes behind len, and is no more what it was. */
 enum { XR_OTLP_PADDING = 4 };

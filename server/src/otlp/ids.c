@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "otlp/ids.h"
 #include "base/base64.h"
+#include <ctype.h>
 
 /* Room for what an id's base64 may hold: xr_base64_decode writes at most 2 bytes more than the id has. */
 enum { DECODED_MAX = XR_TRACE_ID_SIZE + 4 };
@@ -23,12 +24,22 @@ enum xr_code xr_id_of_bytes(struct xr_str bytes, size_t size, struct xr_arena *a
     return XR_OK;
 }
 
-/* Only text as long as `size` bytes are in base64, with or without padding, is looked at. */
+static bool is_hex(struct xr_str text) {
+    size_t i = 0;
+    while (i < text.len && isxdigit((unsigned char)text.ptr[i]))
+        i++;
+    return i == text.len;
+}
+
+/* As base64 only text of the right length is looked at. Nothing but hex digits is rather a hex id of another length
+ * than base64 without padding. */
 static bool decode(struct xr_str text, size_t size, unsigned char out[DECODED_MAX]) {
     size_t n, padded = xr_base64_length(size), unpadded = (size * 4 + 2) / 3;
     if (xr_hex_decode(text, out, size))
         return true;
-    return (text.len == padded || text.len == unpadded) && xr_base64_decode(text, out, &n) && n == size;
+    if (text.len != padded && (text.len != unpadded || is_hex(text)))
+        return false;
+    return xr_base64_decode(text, out, &n) && n == size;
 }
 
 enum xr_code xr_id_of_text(struct xr_str text, size_t size, struct xr_arena *arena, struct xr_id *ret_id,

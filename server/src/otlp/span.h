@@ -42,7 +42,8 @@ struct xr_span {
     struct xr_str name; /* valid UTF-8 */
     int64_t started_ns, ended_ns; /* since 1970; 0 if absent, negative or no number, INT64_MAX beyond int64 */
     struct xr_attrs attrs;
-    const struct xr_attrs *resource; /* its resource's; never NULL */
+    const struct xr_attrs
+        *resource; /* its resource's; never NULL. Another resource of the request has another address */
 };
 
 /* NULL if absent. */
