@@ -23,7 +23,7 @@ void xr_json_mend_surrogates(char *text, size_t len) {
     while (p < end && (p = memchr(p, '\\', (size_t)(end - p)))) {
         int unit = unit_at(p, end), kind = unit & SURROGATE_MASK;
         if (unit < 0) {
-            p += 2; /* another escape; behind the text at most once, at its end */
+            p += end - p > 1 ? 2 : 1; /* another escape */
             continue;
         }
         if (kind == HIGH_SURROGATE && (unit_at(p + ESCAPE, end) & SURROGATE_MASK) == LOW_SURROGATE)

@@ -34,6 +34,25 @@ static void trim_takes_unicode_white_space(void **state) {
     assert_true(xr_str_eq(xr_text_trim(XR_STR("\xC2\x85x")), XR_STR("\xC2\x85x")));
 }
 
+/* ASCII is skipped by words: a wrong byte is found wherever it is, whatever the alignment. */
+static void a_wrong_byte_is_found_anywhere(void **state) {
+    (void)state;
+    enum { SIZE = 40 };
+    for (size_t start = 0; start < 8; start++) {
+        for (size_t at = start; at < SIZE; at++) {
+            char text[SIZE];
+            memset(text, 'x', sizeof text);
+            text[at] = (char)0x80;
+            struct xr_str s = {.ptr = text + start, .len = SIZE - start};
+            assert_false(xr_utf8_valid(s));
+            assert_true(xr_utf8_valid((struct xr_str){.ptr = s.ptr, .len = at - start}));
+            if (at > start)
+                text[at - 1] = (char)0xC3;
+            assert_int_equal(xr_utf8_valid(s), at > start);
+        }
+    }
+}
+
 static void utf16_length_counts_code_units(void **state) {
     (void)state;
     assert_int_equal(xr_utf16_length(XR_STR("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80")), 5);
@@ -93,6 +112,7 @@ int main(void) {
         cmocka_unit_test(ascii_drops_accents_and_what_has_no_near_form),
         cmocka_unit_test(lower_case_is_javascripts),
         cmocka_unit_test(trim_takes_unicode_white_space),
+        cmocka_unit_test(a_wrong_byte_is_found_anywhere),
         cmocka_unit_test(utf16_length_counts_code_units),
         cmocka_unit_test(utf16_order_puts_astral_before_private_use),
         cmocka_unit_test(ill_formed_utf8_is_seen_and_repaired),
