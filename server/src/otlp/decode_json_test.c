@@ -32,6 +32,9 @@ static void assert_spans(const char *text, const char *want) {
     decoded_clear(&d);
 }
 
+#define EMPTY_SPAN(resource)                                                                                           \
+    "{'trace':'text:','span':'text:','parent':null,'name':'','from':0,'to':0,'attrs':{},'resource':" resource "}\n"
+
 static void a_request_becomes_its_spans(void **state) {
     (void)state;
     assert_spans("{'resourceSpans':[{'resource':{'attributes':[{'key':'r','value':{'stringValue':'R'}}]},"
@@ -44,6 +47,16 @@ static void a_request_becomes_its_spans(void **state) {
                  "{'trace':'000102030405060708090a0b0c0d0e0f','span':'0011223344556677','parent':'8899aabbccddeeff',"
                  "'name':'chat','from':1700000000000000001,'to':1700000000000000002,"
                  "'attrs':{'s':'x','i':42,'d':{'double':1.5},'b':true},'resource':{'r':'R'}}\n");
+}
+
+static void each_span_has_the_attributes_of_its_resource(void **state) {
+    (void)state;
+    assert_spans("{'resourceSpans':[{'scopeSpans':[{'spans':[{},{}]}],'resource':{'attributes':["
+                 "{'key':'r','value':{'intValue':1}},{'key':'r','value':{'intValue':2}}]}},"
+                 "{'resource':{'attributes':[{'key':'s','value':{'intValue':3}}]},"
+                 "'scopeSpans':[{'spans':[{}]},{'spans':[]},{'spans':[{}]}]},{'scopeSpans':[{'spans':[{}]}]}]}",
+                 EMPTY_SPAN("{'r':2}") EMPTY_SPAN("{'r':2}") EMPTY_SPAN("{'s':3}") EMPTY_SPAN("{'s':3}")
+                     EMPTY_SPAN("{}"));
 }
 
 static void names_may_be_snake_case(void **state) {
@@ -208,8 +221,6 @@ static void a_request_may_be_empty(void **state) {
 /* Of the span's fields; their absence and a wrong type are the same. */
 static void a_field_of_the_wrong_type_is_absent(void **state) {
     (void)state;
-    static const char EMPTY[] = "{'trace':'text:','span':'text:','parent':null,'name':'','from':0,'to':0,'attrs':{},"
-                                "'resource':{}}\n";
     static const char *const SPANS[] = {
         "{}",
         "{'traceId':5,'spanId':[],'parentSpanId':{},'name':1,'startTimeUnixNano':true,'endTimeUnixNano':[],"
@@ -222,7 +233,7 @@ static void a_field_of_the_wrong_type_is_absent(void **state) {
     for (size_t i = 0; i < sizeof SPANS / sizeof *SPANS; i++) {
         char body[1000];
         snprintf(body, sizeof body, "{'resourceSpans':[{'resource':[],'scopeSpans':[{'spans':[%s]}]}]}", SPANS[i]);
-        assert_spans(body, EMPTY);
+        assert_spans(body, EMPTY_SPAN("{}"));
     }
 }
 
@@ -324,6 +335,7 @@ static void values_of_a_body_are_bounded(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_becomes_its_spans),
+        cmocka_unit_test(each_span_has_the_attributes_of_its_resource),
         cmocka_unit_test(names_may_be_snake_case),
         cmocka_unit_test(values_of_every_kind),
         cmocka_unit_test(what_is_no_request_is_refused),

@@ -129,7 +129,7 @@ static void malformed_messages_are_refused(void **state) {
         {"!0d010203", ""},
         {"!00", ""}, /* field number 0 */
         {"!0200", ""},
-        {"!8280808010", ""}, /* a tag of more than 32 bits */
+        {"!828080801000", ""}, /* a tag of more than 32 bits */
         {"1{!0a05}", "resourceSpans[0]"},
         {"1{} 1{2{} !12}", "resourceSpans[1]"},
         {"1{2{!12}}", "resourceSpans[0].scopeSpans[0]"},
