@@ -44,70 +44,40 @@ void xr_json_array_end(struct xr_json *j) {
     close_bracket(j, ']');
 }
 
-static void write_unit(struct xr_buf *buf, unsigned unit) {
-    static const char HEX[] = "0123456789abcdef";
-    char out[6] = {'\\', 'u', HEX[unit >> 12 & 15], HEX[unit >> 8 & 15], HEX[unit >> 4 & 15], HEX[unit & 15]};
-    xr_buf_append(buf, out, sizeof out);
+/* Escaped at once, so that a string takes what it may need at most before it is known how much it does need. */
+enum { ESCAPED_AT_ONCE = 1024 };
+
+/* How much of s is escaped next: whole code points. */
+static size_t piece_length(struct xr_str s) {
+    size_t n = ESCAPED_AT_ONCE;
+    if (s.len <= n)
+        return s.len;
+    while (n > ESCAPED_AT_ONCE - 4 && ((unsigned char)s.ptr[n] & 0xC0) == 0x80)
+        n--;
+    return n;
 }
 
-static void write_escaped(struct xr_buf *buf, unsigned cp) {
-    static const char SHORT[][2] = {{'\b', 'b'}, {'\t', 't'}, {'\n', 'n'}, {'\f', 'f'},
-                                    {'\r', 'r'}, {'"', '"'},  {'\\', '\\'}};
-    for (size_t i = 0; i < sizeof SHORT / sizeof *SHORT; i++) {
-        if (cp == (unsigned)SHORT[i][0]) {
-            xr_buf_append(buf, (const char[]){'\\', SHORT[i][1]}, 2);
-            return;
-        }
+static void write_piece(struct xr_json *j, struct xr_str s) {
+    struct xr_buf *buf = j->buf;
+    size_t worst = XR_JSON_ESCAPE_MAX * s.len;
+    if (worst <= buf->max - buf->len) {
+        char *to = xr_buf_reserve(buf, worst);
+        if (to)
+            buf->len += xr_json_escape(s, j->style, to);
+    } else { /* near the end of the buffer it may still fit */
+        char out[XR_JSON_ESCAPE_MAX * ESCAPED_AT_ONCE];
+        xr_buf_append(buf, out, xr_json_escape(s, j->style, out));
     }
-    if (cp >= 0x10000) {
-        write_unit(buf, 0xD800 + ((cp - 0x10000) >> 10));
-        write_unit(buf, 0xDC00 + ((cp - 0x10000) & 0x3FF));
-    } else {
-        write_unit(buf, cp);
-    }
-}
-
-/* Length of the sequence that starts with this lead byte of valid UTF-8. */
-static size_t sequence_length(unsigned char lead) {
-    return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
-
-static unsigned decode(const unsigned char *p, size_t n) {
-    static const unsigned char MASKS[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    unsigned cp = p[0] & MASKS[n];
-    for (size_t i = 1; i < n; i++)
-        cp = cp << 6 | (p[i] & 0x3F);
-    return cp;
-}
-
-static bool ascii_needs_escape(unsigned char c) {
-    return c < 0x20 || c == '"' || c == '\\' || c == 0x7F;
-}
-
-static bool needs_escape(unsigned cp, enum xr_json_style style) {
-    if (cp < 0x80)
-        return ascii_needs_escape((unsigned char)cp);
-    return style == XR_JSON_ASCII || cp == 0x85 || cp == 0x2028 || cp == 0x2029;
 }
 
 void xr_json_str(struct xr_json *j, struct xr_str s) {
-    const unsigned char *p = (const unsigned char *)s.ptr;
-    size_t plain = 0; /* start of the run not yet copied */
     separate(j);
     xr_buf_char(j->buf, '"');
-    for (size_t i = 0; i < s.len;) {
-        size_t n = sequence_length(p[i]);
-        if (n > s.len - i)
-            n = s.len - i;
-        unsigned cp = decode(p + i, n);
-        if (needs_escape(cp, j->style)) {
-            xr_buf_append(j->buf, s.ptr + plain, i - plain);
-            write_escaped(j->buf, cp);
-            plain = i + n;
-        }
-        i += n;
+    while (s.len > 0) {
+        struct xr_str piece = {.ptr = s.ptr, .len = piece_length(s)};
+        write_piece(j, piece);
+        s = (struct xr_str){.ptr = s.ptr + piece.len, .len = s.len - piece.len};
     }
-    xr_buf_append(j->buf, s.ptr + plain, s.len - plain);
     xr_buf_char(j->buf, '"');
 }
 
@@ -117,15 +87,27 @@ void xr_json_key(struct xr_json *j, struct xr_str key) {
     j->comma = false;
 }
 
+/* Decimal, without a printf: a detail has ten thousands of numbers. */
+static void write_digits(struct xr_buf *buf, uint64_t v) {
+    enum { DIGITS_MAX = 20 };
+    char out[DIGITS_MAX], *first = out + DIGITS_MAX;
+    do {
+        *--first = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    xr_buf_append(buf, first, (size_t)(out + DIGITS_MAX - first));
+}
+
 void xr_json_raw(struct xr_json *j, struct xr_str json) {
     separate(j);
     xr_buf_str(j->buf, json);
 }
 
 void xr_json_int(struct xr_json *j, int64_t v) {
-    char out[24];
-    int n = snprintf(out, sizeof out, "%lld", (long long)v);
-    xr_json_raw(j, (struct xr_str){.ptr = out, .len = (size_t)n});
+    separate(j);
+    if (v < 0)
+        xr_buf_char(j->buf, '-');
+    write_digits(j->buf, v < 0 ? -(uint64_t)v : (uint64_t)v);
 }
 
 void xr_json_bool(struct xr_json *j, bool v) {
@@ -161,13 +143,38 @@ void xr_json_decimal1(struct xr_json *j, double v) {
     xr_json_raw(j, (struct xr_str){.ptr = out, .len = (size_t)len});
 }
 
+/* A key that is written as it is. */
+static void literal_key(struct xr_json *j, const char *key) {
+    size_t n = strlen(key), at = 0;
+    char *out = xr_buf_reserve(j->buf, n + 3 + j->comma);
+    if (out) {
+        if (j->comma)
+            out[at++] = ',';
+        out[at++] = '"';
+        memcpy(out + at, key, n);
+        at += n;
+        out[at++] = '"';
+        out[at++] = ':';
+        j->buf->len += at;
+    }
+    j->comma = false;
+}
+
+void xr_json_kv_plain(struct xr_json *j, const char *key, struct xr_str s) {
+    literal_key(j, key);
+    xr_buf_char(j->buf, '"');
+    xr_buf_str(j->buf, s);
+    xr_buf_char(j->buf, '"');
+    j->comma = true;
+}
+
 void xr_json_kv_str(struct xr_json *j, const char *key, struct xr_str s) {
-    xr_json_key(j, xr_str_from(key));
+    literal_key(j, key);
     xr_json_str(j, s);
 }
 
 void xr_json_kv_strz(struct xr_json *j, const char *key, const char *z) {
-    xr_json_key(j, xr_str_from(key));
+    literal_key(j, key);
     if (z)
         xr_json_str(j, xr_str_from(z));
     else
@@ -175,22 +182,22 @@ void xr_json_kv_strz(struct xr_json *j, const char *key, const char *z) {
 }
 
 void xr_json_kv_int(struct xr_json *j, const char *key, int64_t v) {
-    xr_json_key(j, xr_str_from(key));
+    literal_key(j, key);
     xr_json_int(j, v);
 }
 
 void xr_json_kv_bool(struct xr_json *j, const char *key, bool v) {
-    xr_json_key(j, xr_str_from(key));
+    literal_key(j, key);
     xr_json_bool(j, v);
 }
 
 void xr_json_kv_null(struct xr_json *j, const char *key) {
-    xr_json_key(j, xr_str_from(key));
+    literal_key(j, key);
     xr_json_null(j);
 }
 
 void xr_json_kv_raw(struct xr_json *j, const char *key, struct xr_str json) {
-    xr_json_key(j, xr_str_from(key));
+    literal_key(j, key);
     xr_json_raw(j, json);
 }
 
@@ -218,9 +225,8 @@ static void write_scalar(struct xr_json *j, yyjson_val *value) {
         break;
     case YYJSON_TYPE_NUM:
         if (yyjson_is_uint(value)) {
-            char out[24];
-            int n = snprintf(out, sizeof out, "%llu", (unsigned long long)yyjson_get_uint(value));
-            xr_json_raw(j, (struct xr_str){.ptr = out, .len = (size_t)n});
+            separate(j);
+            write_digits(j->buf, yyjson_get_uint(value));
         } else if (yyjson_is_int(value)) {
             xr_json_int(j, yyjson_get_sint(value));
         } else {

@@ -38,8 +38,9 @@ void xr_json_number(struct xr_json *j, double v);
 /* Bytes that are already one JSON value. */
 void xr_json_raw(struct xr_json *j, struct xr_str json);
 
-/* key and value in one. */
+/* key and value in one. key: nothing in it needs escaping. */
 void xr_json_kv_str(struct xr_json *j, const char *key, struct xr_str s);
+void xr_json_kv_plain(struct xr_json *j, const char *key, struct xr_str s); /* nor does anything in s */
 void xr_json_kv_strz(struct xr_json *j, const char *key, const char *z); /* NULL is null */
 void xr_json_kv_int(struct xr_json *j, const char *key, int64_t v);
 void xr_json_kv_bool(struct xr_json *j, const char *key, bool v);
@@ -48,6 +49,11 @@ void xr_json_kv_raw(struct xr_json *j, const char *key, struct xr_str json);
 /* "Not known" is null: a negative number, a string whose ptr is NULL. */
 void xr_json_kv_opt_int(struct xr_json *j, const char *key, int64_t v);
 void xr_json_kv_opt_str(struct xr_json *j, const char *key, struct xr_str s);
+
+/* s as the inside of a JSON string into out, which has room for XR_JSON_ESCAPE_MAX * s.len bytes; returns the length. s
+ * must be valid UTF-8. */
+enum { XR_JSON_ESCAPE_MAX = 6 };
+size_t xr_json_escape(struct xr_str s, enum xr_json_style style, char *out);
 
 /* ECMAScript Number::toString of a finite v into out; returns the length. */
 enum { XR_NUMBER_MAX = 32 };
