@@ -6,7 +6,9 @@
 #include "base/sha256.h"
 #include "base/test.h"
 #include "base/uuid.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static void every_code_has_a_name(void **state) {
     (void)state;
@@ -136,6 +138,34 @@ static void iso_times_format_with_floor(void **state) {
     assert_int_equal(xr_ns_to_ms(999999), 0);
 }
 
+/* What libc says of the same moment. */
+static void assert_formatted_like_libc(int64_t ns) {
+    char text[XR_ISO_MAX], seconds[XR_ISO_MAX], want[XR_ISO_MAX + 16];
+    int64_t ms = xr_ns_to_ms(ns);
+    time_t second = (time_t)(ms >= 0 || ms % 1000 == 0 ? ms / 1000 : ms / 1000 - 1);
+    struct tm tm;
+    assert_non_null(gmtime_r(&second, &tm));
+    assert_int_not_equal(strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm), 0);
+    snprintf(want, sizeof want, "%s.%03dZ", seconds, (int)(ms - second * 1000));
+    xr_time_format(ns, text);
+    assert_string_equal(text, want);
+    assert_int_equal(strlen(text), XR_ISO_LEN);
+}
+
+static void iso_times_are_those_of_libc(void **state) {
+    (void)state;
+    static const int64_t EXTREMES[] = {0, -1, INT64_MAX, INT64_MIN + 1, 951782399999999999, 951782400000000000};
+    for (size_t i = 0; i < sizeof EXTREMES / sizeof *EXTREMES; i++)
+        assert_formatted_like_libc(EXTREMES[i]);
+    uint64_t random = 88172645463325252;
+    for (int i = 0; i < 20000; i++) {
+        random = random * 6364136223846793005 + 1442695040888963407;
+        assert_formatted_like_libc((int64_t)random >> i % 32);
+    }
+    for (int64_t day = -106751; day <= 106751; day++)
+        assert_formatted_like_libc(day * 86400 * XR_NS_PER_S);
+}
+
 static void sha256_in_parts_is_sha256(void **state) {
     (void)state;
     uint8_t whole[XR_SHA256_SIZE], parts[XR_SHA256_SIZE];
@@ -174,6 +204,7 @@ int main(void) {
         cmocka_unit_test(hex_round_trips_and_refuses),
         cmocka_unit_test(iso_times_parse_exactly),
         cmocka_unit_test(iso_times_format_with_floor),
+        cmocka_unit_test(iso_times_are_those_of_libc),
         cmocka_unit_test(sha256_in_parts_is_sha256),
         cmocka_unit_test(uuids_are_version_4_and_round_trip),
     };

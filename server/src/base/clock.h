@@ -28,8 +28,8 @@ static inline int64_t xr_clock_mono(const struct xr_clock *c) {
 /* floor(ns / 1,000,000), also for negative values. */
 int64_t xr_ns_to_ms(int64_t ns);
 
-/* "2026-01-02T03:04:05.678Z" (milliseconds, floor), years 0001..9999. */
-enum { XR_ISO_MAX = 32 };
+/* "2026-01-02T03:04:05.678Z" (milliseconds, floor): always XR_ISO_LEN bytes, and a NUL. */
+enum { XR_ISO_LEN = 24, XR_ISO_MAX = 32 };
 void xr_time_format(int64_t wall_ns, char out[XR_ISO_MAX]);
 /* YYYY-MM-DDTHH:MM:SS[.0-9 digits](Z|+HH:MM|-HH:MM), a real date, within int64 nanoseconds (years 1678..2261). */
 XR_MUST_USE enum xr_code xr_time_parse(struct xr_str text, int64_t *ret_wall_ns, struct xr_err *err);

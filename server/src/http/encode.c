@@ -14,7 +14,7 @@ void xr_json_kv_time(struct xr_json *j, const char *key, int64_t wall_ns) {
         return;
     }
     xr_time_format(wall_ns, text);
-    xr_json_kv_strz(j, key, text);
+    xr_json_kv_plain(j, key, (struct xr_str){.ptr = text, .len = XR_ISO_LEN});
 }
 
 const char *xr_audio_path(const struct xr_uuid *replay, char out[XR_AUDIO_PATH_SIZE]) {
