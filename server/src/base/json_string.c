@@ -73,11 +73,15 @@ static unsigned decode(const unsigned char *p, size_t n) {
 
 /* The code point at p, where scanning has stopped; returns how many of the n bytes it is. */
 static size_t write_stopped(char **out, const unsigned char *p, size_t n, enum xr_json_style style) {
+    if (p[0] < 0x80) {
+        *out = write_code_point(*out, p[0]);
+        return 1;
+    }
     size_t length = sequence_length(p[0]);
     if (length > n)
         length = n;
     unsigned cp = decode(p, length);
-    if (p[0] < 0x80 || style == XR_JSON_ASCII || cp == 0x85 || cp == 0x2028 || cp == 0x2029) {
+    if (style == XR_JSON_ASCII || cp == 0x85 || cp == 0x2028 || cp == 0x2029) {
         *out = write_code_point(*out, cp);
     } else {
         memcpy(*out, p, length);

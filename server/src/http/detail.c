@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "http/encode.h"
+#include "http/ordered.h"
 #include "jobs/result_json.h"
 #include "store/results.h"
 
@@ -50,32 +51,47 @@ static enum xr_code write_metrics(struct detail *d, struct xr_err *err) {
     return code;
 }
 
-static enum xr_code write_tool_calls(struct detail *d, struct xr_err *err) {
-    struct xr_tool_call_row *rows = NULL;
-    size_t count = 0;
-    enum xr_code code = xr_store_tool_calls_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
-    for (size_t i = 0; code == XR_OK && i < count; i++)
-        xr_tool_call_encode(d->j, &rows[i], d->replay->recording_started_ns);
-    return code;
-}
-
-static enum xr_code write_model_usage(struct detail *d, struct xr_err *err) {
-    struct xr_model_usage_row *rows = NULL;
-    size_t count = 0;
-    enum xr_code code = xr_store_model_usage_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
-    for (size_t i = 0; code == XR_OK && i < count; i++)
-        xr_model_usage_encode(d->j, &rows[i], d->replay->recording_started_ns);
-    return code;
-}
-
-static bool write_span(const struct xr_span_row *row, void *ctx) {
+static bool write_tool_call(const struct xr_tool_call_row *row, void *ctx) {
     struct detail *d = ctx;
-    xr_span_encode(d->j, row, d->replay->recording_started_ns);
+    xr_tool_call_encode(d->j, row, d->replay->recording_started_ns);
     return !d->j->buf->failed;
 }
 
+static enum xr_code write_tool_calls(struct detail *d, struct xr_err *err) {
+    return xr_store_tool_calls_each(d->reader, d->replay->id, write_tool_call, d, err);
+}
+
+static bool write_model_call(const struct xr_model_usage_row *row, void *ctx) {
+    struct detail *d = ctx;
+    xr_model_usage_encode(d->j, row, d->replay->recording_started_ns);
+    return !d->j->buf->failed;
+}
+
+static enum xr_code write_model_usage(struct detail *d, struct xr_err *err) {
+    return xr_store_model_usage_each(d->reader, d->replay->id, write_model_call, d, err);
+}
+
+struct spans {
+    struct detail *d;
+    struct xr_ordered ordered;
+};
+
+static bool write_span(const struct xr_span_row *row, void *ctx) {
+    struct spans *spans = ctx;
+    xr_span_encode(spans->d->j, row, spans->d->replay->recording_started_ns);
+    xr_ordered_add(&spans->ordered, row->started_ns);
+    return !spans->d->j->buf->failed;
+}
+
+/* By start, and those that start at once as they were stored. */
 static enum xr_code write_spans(struct detail *d, struct xr_err *err) {
-    return xr_store_spans_each(d->reader, d->replay->id, write_span, d, err);
+    struct spans spans = {.d = d, .ordered = xr_ordered_make(d->j)};
+    struct xr_err unordered = {0};
+    enum xr_code code = xr_store_spans_each(d->reader, d->replay->id, d->arena, write_span, &spans, err);
+    enum xr_code order = xr_ordered_end(&spans.ordered, &unordered);
+    if (code == XR_OK && order != XR_OK)
+        return xr_fail(err, order, NULL, "%s", unordered.message);
+    return code;
 }
 
 /* Usage is not recorded yet: no stage has rows. */

@@ -97,7 +97,14 @@ struct xr_span_row {
     int64_t started_ns, ended_ns;
     struct xr_str attributes_json;
 };
-/* Sorted by start. The row's views are valid during each() only; each returns false to stop. */
-XR_MUST_USE enum xr_code xr_store_spans_each(struct xr_store_reader *reader, int64_t replay_id,
+/* One row after the other: its views are valid during each() only; each returns false to stop. Begin a snapshot first.
+ * Spans are in the order of their row ids, in which they were stored, and take 8 bytes a row of the arena. */
+XR_MUST_USE enum xr_code xr_store_tool_calls_each(struct xr_store_reader *reader, int64_t replay_id,
+                                                  bool (*each)(const struct xr_tool_call_row *row, void *ctx),
+                                                  void *ctx, struct xr_err *err);
+XR_MUST_USE enum xr_code xr_store_model_usage_each(struct xr_store_reader *reader, int64_t replay_id,
+                                                   bool (*each)(const struct xr_model_usage_row *row, void *ctx),
+                                                   void *ctx, struct xr_err *err);
+XR_MUST_USE enum xr_code xr_store_spans_each(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
                                              bool (*each)(const struct xr_span_row *row, void *ctx), void *ctx,
                                              struct xr_err *err);

@@ -283,39 +283,71 @@ static void calls_and_usage_come_back_by_start(void **state) {
     assert_true(usage[0].ended_ns == XR_TIME_NONE);
 }
 
-enum { SPANS = XR_REPLAY_SPANS_MAX };
 struct visit {
     size_t count, stop_at;
-    int64_t last_ns;
+    int64_t last_id, step;
     bool parents;
 };
 
 static bool visit(const struct xr_span_row *row, void *ctx) {
     struct visit *v = ctx;
-    assert_true(row->started_ns >= v->last_ns);
+    assert_true(row->id == v->last_id + v->step);
     assert_int_equal(row->trace_id.len, 32);
     assert_int_equal(row->span_id.len, 16);
     assert_string_equal(row->vocabulary, "gen_ai");
     assert_int_equal(row->attributes_json.len, 300);
     v->parents = v->parents || row->parent_span_id.ptr;
-    v->last_ns = row->started_ns;
+    v->last_id = row->id;
     return ++v->count != v->stop_at;
 }
 
-static void five_thousand_spans_come_back_sorted_by_start(void **state) {
+/* Of replays 0 to replays - 1, one after the other. */
+static void store_spans(struct xr_test_store *t, int spans, int replays) {
+    char sql[512];
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+             " INSERT INTO spans (replay_id, span_id, trace_id, vocabulary, started_at, ended_at, name,"
+             " attributes_json) SELECT i %% %d, randomblob(8), randomblob(16), 1, random() >> 8, 0, 'chat',"
+             " printf('%%300s', '') FROM n",
+             spans * replays - 1, replays);
+    execute(t, sql);
+}
+
+static enum xr_code each_span(struct xr_test_store *t, int64_t replay_id,
+                              bool (*each)(const struct xr_span_row *row, void *ctx), void *ctx, struct xr_err *err) {
+    return xr_store_spans_each(t->reader, replay_id, t->arena, each, ctx, err);
+}
+
+static void five_thousand_spans_come_back_as_they_were_stored(void **state) {
     struct xr_test_store *t = *state;
-    struct visit all = {.last_ns = INT64_MIN}, some = {.last_ns = INT64_MIN, .stop_at = 10};
-    execute(t, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
-               " INSERT INTO spans (replay_id, span_id, trace_id, vocabulary, started_at, ended_at, name,"
-               " attributes_json) SELECT 7, randomblob(8), randomblob(16), 1, random() >> 8, 0, 'chat',"
-               " printf('%300s', '') FROM n");
-    assert_int_equal(xr_store_spans_each(t->reader, 7, visit, &all, NULL), XR_OK);
-    assert_int_equal(all.count, SPANS);
+    struct visit all = {.step = 1}, some = {.step = 1, .stop_at = 10};
+    store_spans(t, XR_REPLAY_SPANS_MAX, 1);
+    assert_int_equal(each_span(t, 0, visit, &all, NULL), XR_OK);
+    assert_int_equal(all.count, XR_REPLAY_SPANS_MAX);
     assert_false(all.parents);
-    assert_int_equal(xr_store_spans_each(t->reader, 7, visit, &some, NULL), XR_OK);
+    assert_int_equal(each_span(t, 0, visit, &some, NULL), XR_OK);
     assert_int_equal(some.count, 10);
-    assert_int_equal(xr_store_spans_each(t->reader, 8, visit, &some, NULL), XR_OK);
+    assert_int_equal(each_span(t, 1, visit, &some, NULL), XR_OK);
     assert_int_equal(some.count, 10);
+}
+
+/* Near enough to be read in one run, and too far apart. */
+static void spans_of_other_replays_in_between_are_left_out(void **state) {
+    struct xr_test_store *t = *state;
+    static const int REPLAYS[] = {2, 8, 9, 20};
+    enum { SPANS = 300 };
+    for (size_t i = 0; i < sizeof REPLAYS / sizeof *REPLAYS; i++) {
+        execute(t, "DELETE FROM spans");
+        store_spans(t, SPANS, REPLAYS[i]);
+        for (int replay = 0; replay < REPLAYS[i]; replay++) {
+            struct visit v = {.last_id = replay + 1 - REPLAYS[i], .step = REPLAYS[i]};
+            struct visit some = {.last_id = replay + 1 - REPLAYS[i], .step = REPLAYS[i], .stop_at = 2};
+            assert_int_equal(each_span(t, replay, visit, &v, NULL), XR_OK);
+            assert_int_equal(v.count, SPANS);
+            assert_int_equal(each_span(t, replay, visit, &some, NULL), XR_OK);
+            assert_int_equal(some.count, 2);
+        }
+    }
 }
 
 static bool never(const struct xr_span_row *row, void *ctx) {
@@ -333,7 +365,7 @@ static void a_number_that_no_name_has_is_corrupt(void **state) {
     xr_test_analyzing_replay(t);
     execute(t, "INSERT INTO spans (replay_id, span_id, trace_id, vocabulary, started_at, ended_at, name,"
                " attributes_json) VALUES (7, 'a', 'b', 99, 0, 0, 'x', '{}')");
-    assert_int_equal(xr_store_spans_each(t->reader, 7, never, NULL, &err), XR_CORRUPT);
+    assert_int_equal(each_span(t, 7, never, NULL, &err), XR_CORRUPT);
     execute(t, "UPDATE replays SET lifecycle_state = -1");
     assert_int_equal(xr_store_replay_get(t->reader, &uuid, t->arena, &r, &err), XR_CORRUPT);
 }
@@ -359,7 +391,8 @@ int main(void) {
         TEST(outcomes_without_a_verdict_are_kept_but_no_result),
         TEST(nothing_is_written_once_the_replay_is_finished),
         TEST(calls_and_usage_come_back_by_start),
-        TEST(five_thousand_spans_come_back_sorted_by_start),
+        TEST(five_thousand_spans_come_back_as_they_were_stored),
+        TEST(spans_of_other_replays_in_between_are_left_out),
         TEST(a_number_that_no_name_has_is_corrupt),
         TEST(spans_are_unique_by_replay_and_id_of_either_kind),
     };

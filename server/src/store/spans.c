@@ -3,6 +3,11 @@
 #include "store/internal.h"
 #include "store/results.h"
 #include "store/results_put.h"
+#include <stdlib.h>
+
+/* Row ids that lie no further apart are read in one run: skipping a row of another replay is eight times cheaper than
+ * looking a row up. */
+#define RUN_GAP_MAX 8
 
 /* Stored numbers: append only. */
 static const char *const VOCABULARIES[] = {"xray", "gen_ai", "langfuse", "livekit"};
@@ -19,36 +24,47 @@ static struct xr_str id_view(struct xr_stmt *stmt, int column, char hex[2 * ID_B
     return (struct xr_str){.ptr = hex, .len = 2 * view.len};
 }
 
-static struct xr_str id_str(struct xr_stmt *stmt, int column, struct xr_arena *arena) {
-    char hex[2 * ID_BYTES_MAX + 1];
-    if (!xr_stmt_is_blob(stmt, column))
-        return xr_stmt_str(stmt, column, arena);
-    struct xr_str copy = xr_arena_str(arena, id_view(stmt, column, hex));
-    if (!copy.ptr)
+/* Makes the view a copy in the arena. */
+static void keep(struct xr_stmt *stmt, struct xr_arena *arena, struct xr_str *view) {
+    if (!view->ptr)
+        return;
+    *view = xr_arena_str(arena, *view);
+    if (!view->ptr)
         xr_stmt_out_of_memory(stmt);
-    return copy;
+}
+
+/* The index gives this order, so nothing is sorted; without a start comes first. */
+static const char TOOL_CALLS[] = "SELECT id, span_id, name, args_json, result_json, started_at, ended_at"
+                                 " FROM tool_calls WHERE replay_id = ?1 ORDER BY started_at, id";
+
+static struct xr_tool_call_row tool_call_view(struct xr_stmt *stmt, char hex[2 * ID_BYTES_MAX + 1]) {
+    return (struct xr_tool_call_row){
+        .id = xr_stmt_int(stmt, 0),
+        .span_id = id_view(stmt, 1, hex),
+        .call = {.name = xr_stmt_view(stmt, 2),
+                 .args_json = xr_stmt_view(stmt, 3),
+                 .started_ns = xr_stmt_opt_int(stmt, 5, XR_TIME_NONE)},
+        .result_json = xr_stmt_view(stmt, 4),
+        .ended_ns = xr_stmt_opt_int(stmt, 6, XR_TIME_NONE),
+    };
 }
 
 enum xr_code xr_store_tool_calls_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
                                      struct xr_tool_call_row **ret_rows, size_t *ret_count, struct xr_err *err) {
-    static const char SQL[] = "SELECT id, span_id, name, args_json, result_json, started_at, ended_at FROM tool_calls"
-                              " WHERE replay_id = ?1 ORDER BY started_at, id";
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
     struct xr_rows rows = {.arena = arena, .size = sizeof **ret_rows};
-    enum xr_code code = xr_results_query(reader, SQL, replay_id, &stmt, err);
+    enum xr_code code = xr_results_query(reader, TOOL_CALLS, replay_id, &stmt, err);
     bool row = true;
     while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
+        char hex[2 * ID_BYTES_MAX + 1];
         struct xr_tool_call_row *out = xr_rows_add(&rows, stmt);
-        if (out)
-            *out = (struct xr_tool_call_row){
-                .id = xr_stmt_int(stmt, 0),
-                .span_id = id_str(stmt, 1, arena),
-                .call = {.name = xr_stmt_str(stmt, 2, arena),
-                         .args_json = xr_stmt_str(stmt, 3, arena),
-                         .started_ns = xr_stmt_opt_int(stmt, 5, XR_TIME_NONE)},
-                .result_json = xr_stmt_str(stmt, 4, arena),
-                .ended_ns = xr_stmt_opt_int(stmt, 6, XR_TIME_NONE),
-            };
+        if (!out)
+            continue;
+        *out = tool_call_view(stmt, hex);
+        keep(stmt, arena, &out->span_id);
+        keep(stmt, arena, &out->call.name);
+        keep(stmt, arena, &out->call.args_json);
+        keep(stmt, arena, &out->result_json);
     }
     if (code != XR_OK)
         return code;
@@ -57,36 +73,75 @@ enum xr_code xr_store_tool_calls_get(struct xr_store_reader *reader, int64_t rep
     return XR_OK;
 }
 
-enum xr_code xr_store_model_usage_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
-                                      struct xr_model_usage_row **ret_rows, size_t *ret_count, struct xr_err *err) {
-    static const char SQL[] = "SELECT id, span_id, provider, model, input_tokens, output_tokens, total_tokens,"
-                              " ttft_ms, started_at, ended_at FROM model_usage WHERE replay_id = ?1"
-                              " ORDER BY started_at, id";
+enum xr_code xr_store_tool_calls_each(struct xr_store_reader *reader, int64_t replay_id,
+                                      bool (*each)(const struct xr_tool_call_row *row, void *ctx), void *ctx,
+                                      struct xr_err *err) {
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    struct xr_rows rows = {.arena = arena, .size = sizeof **ret_rows};
-    enum xr_code code = xr_results_query(reader, SQL, replay_id, &stmt, err);
+    enum xr_code code = xr_results_query(reader, TOOL_CALLS, replay_id, &stmt, err);
     bool row = true;
     while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
+        char hex[2 * ID_BYTES_MAX + 1];
+        struct xr_tool_call_row view = tool_call_view(stmt, hex);
+        if (!each(&view, ctx))
+            break;
+    }
+    return code;
+}
+
+static const char MODEL_USAGE[] = "SELECT id, span_id, provider, model, input_tokens, output_tokens, total_tokens,"
+                                  " ttft_ms, started_at, ended_at FROM model_usage WHERE replay_id = ?1"
+                                  " ORDER BY started_at, id";
+
+static struct xr_model_usage_row model_usage_view(struct xr_stmt *stmt, char hex[2 * ID_BYTES_MAX + 1]) {
+    return (struct xr_model_usage_row){
+        .id = xr_stmt_int(stmt, 0),
+        .span_id = id_view(stmt, 1, hex),
+        .provider = xr_stmt_view(stmt, 2),
+        .model = xr_stmt_view(stmt, 3),
+        .input_tokens = xr_stmt_opt_int(stmt, 4, -1),
+        .output_tokens = xr_stmt_opt_int(stmt, 5, -1),
+        .total_tokens = xr_stmt_opt_int(stmt, 6, -1),
+        .usage = {.ttft_ms = xr_stmt_opt_int(stmt, 7, -1), .started_ns = xr_stmt_opt_int(stmt, 8, XR_TIME_NONE)},
+        .ended_ns = xr_stmt_opt_int(stmt, 9, XR_TIME_NONE),
+    };
+}
+
+enum xr_code xr_store_model_usage_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
+                                      struct xr_model_usage_row **ret_rows, size_t *ret_count, struct xr_err *err) {
+    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
+    struct xr_rows rows = {.arena = arena, .size = sizeof **ret_rows};
+    enum xr_code code = xr_results_query(reader, MODEL_USAGE, replay_id, &stmt, err);
+    bool row = true;
+    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
+        char hex[2 * ID_BYTES_MAX + 1];
         struct xr_model_usage_row *out = xr_rows_add(&rows, stmt);
-        if (out)
-            *out = (struct xr_model_usage_row){
-                .id = xr_stmt_int(stmt, 0),
-                .span_id = id_str(stmt, 1, arena),
-                .provider = xr_stmt_str(stmt, 2, arena),
-                .model = xr_stmt_str(stmt, 3, arena),
-                .input_tokens = xr_stmt_opt_int(stmt, 4, -1),
-                .output_tokens = xr_stmt_opt_int(stmt, 5, -1),
-                .total_tokens = xr_stmt_opt_int(stmt, 6, -1),
-                .usage = {.ttft_ms = xr_stmt_opt_int(stmt, 7, -1),
-                          .started_ns = xr_stmt_opt_int(stmt, 8, XR_TIME_NONE)},
-                .ended_ns = xr_stmt_opt_int(stmt, 9, XR_TIME_NONE),
-            };
+        if (!out)
+            continue;
+        *out = model_usage_view(stmt, hex);
+        keep(stmt, arena, &out->span_id);
+        keep(stmt, arena, &out->provider);
+        keep(stmt, arena, &out->model);
     }
     if (code != XR_OK)
         return code;
     *ret_rows = rows.data;
     *ret_count = rows.count;
     return XR_OK;
+}
+
+enum xr_code xr_store_model_usage_each(struct xr_store_reader *reader, int64_t replay_id,
+                                       bool (*each)(const struct xr_model_usage_row *row, void *ctx), void *ctx,
+                                       struct xr_err *err) {
+    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
+    enum xr_code code = xr_results_query(reader, MODEL_USAGE, replay_id, &stmt, err);
+    bool row = true;
+    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
+        char hex[2 * ID_BYTES_MAX + 1];
+        struct xr_model_usage_row view = model_usage_view(stmt, hex);
+        if (!each(&view, ctx))
+            break;
+    }
+    return code;
 }
 
 /* false: each() has seen enough. */
@@ -106,16 +161,69 @@ static bool hand_span(struct xr_stmt *stmt, bool (*each)(const struct xr_span_ro
     return xr_stmt_check(stmt, NULL) != XR_OK || each(&row, ctx);
 }
 
-enum xr_code xr_store_spans_each(struct xr_store_reader *reader, int64_t replay_id,
-                                 bool (*each)(const struct xr_span_row *row, void *ctx), void *ctx,
-                                 struct xr_err *err) {
-    static const char SQL[] = "SELECT id, trace_id, span_id, parent_span_id, name, vocabulary, started_at, ended_at,"
-                              " attributes_json FROM spans WHERE replay_id = ?1 ORDER BY started_at, id";
+static int compare_ids(const void *left, const void *right) {
+    const int64_t *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* From the index alone, which has them in the order of span ids, that is in none. */
+static enum xr_code span_rows(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
+                              int64_t **ret_ids, size_t *ret_count, struct xr_err *err) {
+    static const char SQL[] = "SELECT id FROM spans WHERE replay_id = ?1";
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
+    struct xr_rows rows = {.arena = arena, .size = sizeof **ret_ids};
     enum xr_code code = xr_results_query(reader, SQL, replay_id, &stmt, err);
     bool row = true;
-    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row)
-        if (!hand_span(stmt, each, ctx))
-            break;
+    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
+        int64_t *id = xr_rows_add(&rows, stmt);
+        if (id)
+            *id = xr_stmt_int(stmt, 0);
+    }
+    if (code != XR_OK)
+        return code;
+    if (rows.count > 0)
+        qsort(rows.data, rows.count, sizeof **ret_ids, compare_ids);
+    *ret_ids = rows.data;
+    *ret_count = rows.count;
+    return XR_OK;
+}
+
+struct span_walk {
+    struct xr_store_reader *reader;
+    int64_t replay_id;
+    bool (*each)(const struct xr_span_row *row, void *ctx);
+    void *ctx;
+    bool stopped;
+};
+
+static enum xr_code walk_run(struct span_walk *walk, int64_t first, int64_t last, struct xr_err *err) {
+    static const char SQL[] = "SELECT id, trace_id, span_id, parent_span_id, name, vocabulary, started_at, ended_at,"
+                              " attributes_json FROM spans WHERE id BETWEEN ?2 AND ?3 AND +replay_id = ?1";
+    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
+    enum xr_code code = xr_results_query(walk->reader, SQL, walk->replay_id, &stmt, err);
+    bool row = true;
+    if (code != XR_OK)
+        return code;
+    xr_stmt_bind_int(stmt, 2, first);
+    xr_stmt_bind_int(stmt, 3, last);
+    while (!walk->stopped && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row)
+        walk->stopped = !hand_span(stmt, walk->each, walk->ctx);
+    return code;
+}
+
+/* Row by row in the order of the file. Rows in the order of starts, or of the index, are spread over its pages: the
+ * small cache of a reader reads these again and again, and to sort rows SQLite copies them whole. */
+enum xr_code xr_store_spans_each(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
+                                 bool (*each)(const struct xr_span_row *row, void *ctx), void *ctx,
+                                 struct xr_err *err) {
+    struct span_walk walk = {.reader = reader, .replay_id = replay_id, .each = each, .ctx = ctx};
+    int64_t *ids = NULL;
+    size_t count = 0;
+    enum xr_code code = span_rows(reader, replay_id, arena, &ids, &count, err);
+    for (size_t first = 0, last; code == XR_OK && !walk.stopped && first < count; first = last + 1) {
+        for (last = first; last + 1 < count && ids[last + 1] - ids[last] <= RUN_GAP_MAX;)
+            last++;
+        code = walk_run(&walk, ids[first], ids[last], err);
+    }
     return code;
 }
