@@ -13,7 +13,7 @@ from contract import ContractError, Json, check, check_event, check_response, do
 
 HASH = "5c8d0f7be1a94326b7d1e0c35f8a2946dd03b1c7e2f4a6958b7c6d5e4f3a2b10"
 REPLAY = "3f2b8c1e-6a4d-4f0e-9b7a-2d5c8e1f0a93"
-ID = {"X-Request-Id": "1"}
+ID = {"X-Request-Id": "1", "Cache-Control": "no-store"}
 WAV = {"Content-Type": "audio/wav"}
 
 

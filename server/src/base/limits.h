@@ -29,6 +29,7 @@
 #define XR_CONNECTION_MEMORY XR_KIB(32) /* headers and read buffer; cleared after each request, so no more */
 #define XR_REQUEST_ARENA_MAX XR_MIB(16)
 #define XR_RESPONSE_MAX XR_MIB(64)
+#define XR_COMPARISON_MAX (XR_COMPARE_MAX * XR_RESPONSE_MAX) /* as many details in one response */
 #define XR_DETAIL_ARENA_MAX XR_MIB(32) /* the rows of one array of a detail */
 #define XR_RESPONSE_HEADERS_MAX 12 /* that a handler adds to one response */
 #define XR_HTTP_STOP_S 5 /* running requests may take so long at the end */
@@ -46,6 +47,9 @@
 #define XR_LIST_CACHE_ENTRIES 16
 #define XR_LIST_CACHE_BODY_MAX XR_MIB(1)
 #define XR_LIST_CACHE_KEY_MAX 512 /* longer ones are not cached */
+#define XR_DETAIL_CACHE_ENTRIES 64 /* finished replays */
+#define XR_DETAIL_CACHE_BODY_MAX XR_MIB(8)
+#define XR_DETAIL_CACHE_MAX XR_MIB(32) /* all of them */
 #define XR_ISSUES_MAX 50 /* problems reported of one body */
 #define XR_COMPARE_MIN 2
 #define XR_COMPARE_MAX 8

@@ -7,7 +7,7 @@
 #include "http/shared.h"
 
 static enum xr_code build_conversations(struct xr_store_reader *reader, struct xr_arena *arena,
-                                        const struct xr_page *page, struct xr_list_body **ret_body,
+                                        const struct xr_page *page, struct xr_cached_body **ret_body,
                                         struct xr_err *err) {
     struct xr_buf buf = xr_buf_make(XR_RESPONSE_MAX);
     struct xr_json j = xr_json_make(&buf, XR_JSON_RESPONSE);
@@ -18,7 +18,7 @@ static enum xr_code build_conversations(struct xr_store_reader *reader, struct x
     }
     size_t n = 0;
     char *bytes = code == XR_OK ? xr_buf_take(&buf, &n) : NULL;
-    struct xr_list_body *body = bytes ? xr_list_body_new(bytes, n) : NULL;
+    struct xr_cached_body *body = bytes ? xr_cached_body_new(bytes, n, NULL) : NULL;
     xr_buf_clear(&buf);
     if (body)
         *ret_body = body;
@@ -39,14 +39,14 @@ static struct xr_str cache_key(struct xr_arena *arena, const struct xr_page *pag
 }
 
 /* Takes body over. */
-static void respond_list(struct xr_request *req, struct xr_list_body *body) {
-    const char *etag = xr_list_body_etag(body);
+static void respond_list(struct xr_request *req, struct xr_cached_body *body) {
+    const char *etag = xr_cached_body_etag(body);
     xr_response_header(req, "Cache-Control", "private, no-cache");
     xr_response_header(req, "ETag", etag);
     if (xr_respond_not_modified(req, etag))
-        xr_list_body_unref(body);
+        xr_cached_body_unref(body);
     else
-        xr_respond_shared(req, 200, "application/json", xr_list_body_bytes(body), xr_list_body_unref, body);
+        xr_respond_shared(req, 200, "application/json", xr_cached_body_bytes(body), xr_cached_body_unref, body);
 }
 
 void xr_get_conversations(struct xr_request *req) {
@@ -54,10 +54,10 @@ void xr_get_conversations(struct xr_request *req) {
     if (!xr_take_page(req, XR_CURSOR_CONVERSATIONS, &page))
         return;
     struct xr_arena *arena = xr_request_arena(req);
-    struct xr_list_cache *cache = xr_request_shared(req)->lists;
+    struct xr_body_cache *cache = xr_request_shared(req)->lists;
     struct xr_str key = cache_key(arena, &page);
     uint64_t version = xr_store_version(xr_request_deps(req)->store);
-    struct xr_list_body *body = key.ptr ? xr_list_cache_get(cache, key, version) : NULL;
+    struct xr_cached_body *body = key.ptr ? xr_body_cache_get(cache, key, version) : NULL;
     if (body) {
         respond_list(req, body);
         return;
@@ -72,7 +72,7 @@ void xr_get_conversations(struct xr_request *req) {
         return;
     }
     if (key.ptr)
-        xr_list_cache_put(cache, key, version, body);
+        xr_body_cache_put(cache, key, version, body);
     respond_list(req, body);
 }
 

@@ -6,6 +6,10 @@
 #include "http/ordered.h"
 #include "jobs/result_json.h"
 #include "store/results.h"
+#include <stdio.h>
+
+/* Raise it when the same rows are shown in another way: clients keep copies by ETag over an update of the server. */
+enum { DETAIL_FORMAT = 1 };
 
 struct detail {
     struct xr_store_reader *reader;
@@ -135,24 +139,42 @@ static enum xr_code write_levels(struct detail *d, struct xr_err *err) {
     return XR_OK;
 }
 
-enum xr_code xr_detail_write(struct xr_store_reader *reader, const struct xr_uuid *id, struct xr_json *j,
+enum xr_code xr_detail_write(struct xr_store_reader *reader, const struct xr_replay *replay, struct xr_json *j,
                              struct xr_err *err) {
-    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_DETAIL_ARENA_MAX);
-    if (!arena)
-        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
-    struct xr_replay replay;
-    enum xr_code code = xr_store_replay_get(reader, id, arena, &replay, err);
-    if (code != XR_OK)
-        return code;
-    struct detail d = {.reader = reader, .replay = &replay, .j = j};
+    struct detail d = {.reader = reader, .replay = replay, .j = j};
+    enum xr_code code = XR_OK;
     xr_json_object(j);
-    xr_detail_head_encode(j, &replay);
+    xr_detail_head_encode(j, replay);
     for (size_t i = 0; code == XR_OK && i < sizeof SECTIONS / sizeof *SECTIONS; i++)
         code = write_section(&d, &SECTIONS[i], err);
     if (code == XR_OK)
         code = write_levels(&d, err);
     xr_json_object_end(j);
     return code;
+}
+
+enum xr_code xr_detail_find_and_write(struct xr_store_reader *reader, const struct xr_uuid *id, struct xr_json *j,
+                                      struct xr_err *err) {
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_DETAIL_ARENA_MAX);
+    if (!arena)
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    struct xr_replay replay;
+    enum xr_code code = xr_store_replay_get(reader, id, arena, &replay, err);
+    return code == XR_OK ? xr_detail_write(reader, &replay, j, err) : code;
+}
+
+enum xr_code xr_detail_version_get(struct xr_store_reader *reader, const struct xr_replay *replay,
+                                   struct xr_detail_version *ret_version, struct xr_err *err) {
+    struct xr_span_totals totals;
+    enum xr_code code = xr_store_span_totals_get(reader, replay->id, &totals, err);
+    if (code != XR_OK)
+        return code;
+    char id[XR_UUID_TEXT + 1];
+    xr_uuid_format(&replay->uuid, id);
+    ret_version->number = (uint64_t)replay->seq + (uint64_t)totals.spans;
+    snprintf(ret_version->etag, sizeof ret_version->etag, "\"%s.%lld.%lld.%d\"", id, (long long)replay->seq,
+             (long long)totals.spans, DETAIL_FORMAT);
+    return XR_OK;
 }
 
 enum xr_code xr_result_write(struct xr_store_reader *reader, const struct xr_replay *replay, struct xr_json *j,

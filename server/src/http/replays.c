@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Replays: create, read, result, compare. Their changes are in replays_change.c. */
+/* Replays: create, result, compare. One replay's detail is in replay_get.c, their changes are in replays_change.c. */
+#include "base/limits.h"
 #include "http/deferred.h"
 #include "http/detail.h"
 #include "http/handlers.h"
@@ -43,12 +44,6 @@ void xr_post_replay(struct xr_request *req) {
     create->deferred.write = (struct xr_write){.apply = apply_create, .ctx = create};
     create->deferred.then = respond_created;
     xr_deferred_start(req, &create->deferred);
-}
-
-void xr_get_replay(struct xr_request *req) {
-    struct xr_uuid id;
-    if (xr_take_replay_id(req, "invalid_replay_id", &id))
-        xr_reply_detail(req, 200, &id);
 }
 
 static void reply_not_evaluated(struct xr_request *req, enum xr_lifecycle state) {
@@ -103,7 +98,7 @@ static enum xr_code write_compared(struct xr_store_reader *reader, const struct 
     xr_json_array(j);
     for (size_t i = 0; code == XR_OK && i < input->count; i++) {
         struct xr_uuid id;
-        code = xr_uuid_parse(input->ids[i], &id) ? xr_detail_write(reader, &id, j, err)
+        code = xr_uuid_parse(input->ids[i], &id) ? xr_detail_find_and_write(reader, &id, j, err)
                                                  : xr_fail(err, XR_NOT_FOUND, NULL, "no replay has this id");
         if (code == XR_NOT_FOUND)
             *ret_missing = input->ids[i];
@@ -119,6 +114,7 @@ static void respond_compared(struct xr_request *req, const struct xr_compare_inp
         return;
     struct xr_err err = {0};
     struct xr_str missing = {0};
+    xr_response_buf(req)->max = XR_COMPARISON_MAX;
     struct xr_json j = xr_json_make(xr_response_buf(req), XR_JSON_RESPONSE);
     enum xr_code code = xr_store_reader_begin(reader, &err);
     if (code == XR_OK) {

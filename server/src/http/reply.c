@@ -160,7 +160,7 @@ void xr_reply_detail(struct xr_request *req, int status, const struct xr_uuid *i
     struct xr_json j = xr_json_make(xr_response_buf(req), XR_JSON_RESPONSE);
     enum xr_code code = xr_store_reader_begin(reader, &err);
     if (code == XR_OK) {
-        code = xr_detail_write(reader, id, &j, &err);
+        code = xr_detail_find_and_write(reader, id, &j, &err);
         xr_store_reader_end(reader);
     }
     if (code == XR_NOT_FOUND)

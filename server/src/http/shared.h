@@ -3,12 +3,13 @@
  * after the last request; handlers get it with xr_request_shared. */
 #pragma once
 #include "base/err.h"
+#include "http/body_cache.h"
 #include "http/gate.h"
-#include "http/list_cache.h"
 
 struct xr_shared {
     struct xr_gate *gate;
-    struct xr_list_cache *lists;
+    struct xr_body_cache *lists; /* pages of the conversation list; versions are the store's */
+    struct xr_body_cache *details; /* of finished replays; versions are http/detail.h's */
 };
 XR_MUST_USE enum xr_code xr_shared_new(struct xr_shared **ret_shared, struct xr_err *err);
 void xr_shared_free(struct xr_shared *shared); /* NULL is fine */

@@ -108,3 +108,10 @@ XR_MUST_USE enum xr_code xr_store_model_usage_each(struct xr_store_reader *reade
 XR_MUST_USE enum xr_code xr_store_spans_each(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
                                              bool (*each)(const struct xr_span_row *row, void *ctx), void *ctx,
                                              struct xr_err *err);
+
+/* What a replay's spans have come to so far: their number, and the bytes of their text. Zeros when it has none. */
+struct xr_span_totals {
+    int64_t spans, bytes;
+};
+XR_MUST_USE enum xr_code xr_store_span_totals_get(struct xr_store_reader *reader, int64_t replay_id,
+                                                  struct xr_span_totals *ret_totals, struct xr_err *err);

@@ -283,6 +283,52 @@ static void calls_and_usage_come_back_by_start(void **state) {
     assert_true(usage[0].ended_ns == XR_TIME_NONE);
 }
 
+struct names {
+    char text[64];
+    size_t stop_at, count;
+};
+
+static bool note_name(struct names *names, struct xr_str name) {
+    size_t used = strlen(names->text);
+    snprintf(names->text + used, sizeof names->text - used, "%.*s ", XR_STR_ARG(name));
+    return ++names->count != names->stop_at;
+}
+
+static bool note_call(const struct xr_tool_call_row *row, void *ctx) {
+    return note_name(ctx, row->call.name);
+}
+
+static bool note_usage(const struct xr_model_usage_row *row, void *ctx) {
+    return note_name(ctx, row->model);
+}
+
+static void each_call_and_usage_comes_by_start(void **state) {
+    struct xr_test_store *t = *state;
+    execute(t, "INSERT INTO tool_calls (replay_id, started_at, name) VALUES (7, 20, 'd'), (7, 10, 'b'), (7, 10, 'c'),"
+               " (8, 1, 'x'), (7, NULL, 'a');"
+               "INSERT INTO model_usage (replay_id, started_at, model) VALUES (7, 20, 'd'), (7, 10, 'b'), (7, 10, 'c'),"
+               " (8, 1, 'x'), (7, NULL, 'a')");
+    struct names calls = {{0}}, usage = {{0}}, two_calls = {.stop_at = 2}, two_usages = {.stop_at = 2};
+    assert_int_equal(xr_store_tool_calls_each(t->reader, 7, note_call, &calls, NULL), XR_OK);
+    assert_int_equal(xr_store_model_usage_each(t->reader, 7, note_usage, &usage, NULL), XR_OK);
+    assert_string_equal(calls.text, "a b c d ");
+    assert_string_equal(usage.text, "a b c d ");
+    assert_int_equal(xr_store_tool_calls_each(t->reader, 7, note_call, &two_calls, NULL), XR_OK);
+    assert_int_equal(xr_store_model_usage_each(t->reader, 7, note_usage, &two_usages, NULL), XR_OK);
+    assert_string_equal(two_calls.text, "a b ");
+    assert_string_equal(two_usages.text, "a b ");
+}
+
+static void totals_of_spans_are_zero_without_a_row(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_span_totals totals = {.spans = 1, .bytes = 1};
+    execute(t, "INSERT INTO span_totals VALUES (7, 5000, 1234567890123)");
+    assert_int_equal(xr_store_span_totals_get(t->reader, 8, &totals, NULL), XR_OK);
+    assert_true(totals.spans == 0 && totals.bytes == 0);
+    assert_int_equal(xr_store_span_totals_get(t->reader, 7, &totals, NULL), XR_OK);
+    assert_true(totals.spans == 5000 && totals.bytes == INT64_C(1234567890123));
+}
+
 struct visit {
     size_t count, stop_at;
     int64_t last_id, step;
@@ -391,6 +437,8 @@ int main(void) {
         TEST(outcomes_without_a_verdict_are_kept_but_no_result),
         TEST(nothing_is_written_once_the_replay_is_finished),
         TEST(calls_and_usage_come_back_by_start),
+        TEST(each_call_and_usage_comes_by_start),
+        TEST(totals_of_spans_are_zero_without_a_row),
         TEST(five_thousand_spans_come_back_as_they_were_stored),
         TEST(spans_of_other_replays_in_between_are_left_out),
         TEST(a_number_that_no_name_has_is_corrupt),

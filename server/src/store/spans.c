@@ -227,3 +227,18 @@ enum xr_code xr_store_spans_each(struct xr_store_reader *reader, int64_t replay_
     }
     return code;
 }
+
+enum xr_code xr_store_span_totals_get(struct xr_store_reader *reader, int64_t replay_id,
+                                      struct xr_span_totals *ret_totals, struct xr_err *err) {
+    static const char SQL[] = "SELECT spans, bytes FROM span_totals WHERE replay_id = ?1";
+    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
+    enum xr_code code = xr_results_query(reader, SQL, replay_id, &stmt, err);
+    bool row = false;
+    if (code == XR_OK)
+        code = xr_stmt_step(stmt, &row, err);
+    if (code != XR_OK)
+        return code;
+    *ret_totals = row ? (struct xr_span_totals){.spans = xr_stmt_int(stmt, 0), .bytes = xr_stmt_int(stmt, 1)}
+                      : (struct xr_span_totals){0};
+    return XR_OK;
+}
