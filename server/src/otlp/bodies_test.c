@@ -118,8 +118,7 @@ static void attributes_of_every_type_arrive(void **state) {
     static const char *const WANT[] = {
         "\"s\":\"text\"",
         "\"e\":\"\"",
-        "\"u\":\"Gr\xC3\xBC\xC3\x9F"
-        "e \xF0\x9F\x98\x80\"",
+        "\"u\":\"Grüße 😀\"",
         "\"i\":42",
         "\"neg\":-1",
         "\"big\":9223372036854775807",
