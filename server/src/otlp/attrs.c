@@ -13,6 +13,26 @@ const struct xr_attr *xr_attr_find(const struct xr_attrs *attrs, struct xr_str k
     return NULL;
 }
 
+void xr_attr_write(struct xr_json *j, const struct xr_attr *attr) {
+    switch (attr->kind) {
+    case XR_ATTR_STRING:
+        xr_json_str(j, attr->text);
+        break;
+    case XR_ATTR_INT:
+        xr_json_int(j, attr->integer);
+        break;
+    case XR_ATTR_DOUBLE:
+        xr_json_number(j, attr->real);
+        break;
+    case XR_ATTR_BOOL:
+        xr_json_bool(j, attr->boolean);
+        break;
+    case XR_ATTR_JSON:
+        xr_json_raw(j, attr->text);
+        break;
+    }
+}
+
 static enum xr_code no_memory(struct xr_err *err) {
     return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
 }

@@ -3,7 +3,11 @@
  * Pure; one thread at a time. */
 #pragma once
 #include "base/err.h"
+#include "base/json.h"
 #include "otlp/span.h"
+
+/* The attribute's value as JSON of its own kind: a string stays one. */
+void xr_attr_write(struct xr_json *j, const struct xr_attr *attr);
 
 struct xr_attr_list {
     struct xr_attr *items; /* malloc'd */

@@ -100,25 +100,6 @@ enum xr_code xr_decoding_span_done(struct xr_decoding *d, struct xr_span *span) 
     return d->sink->take(d->sink->ctx, span, d->err);
 }
 
-void xr_scalar_write(struct xr_json *j, const struct xr_attr *scalar) {
-    switch (scalar->kind) {
-    case XR_ATTR_STRING:
-        xr_json_str(j, scalar->text);
-        break;
-    case XR_ATTR_INT:
-        xr_json_int(j, scalar->integer);
-        break;
-    case XR_ATTR_DOUBLE:
-        xr_json_number(j, scalar->real);
-        break;
-    case XR_ATTR_BOOL:
-        xr_json_bool(j, scalar->boolean);
-        break;
-    case XR_ATTR_JSON:
-        xr_json_raw(j, scalar->text);
-    }
-}
-
 enum xr_code xr_decoding_take_text(struct xr_decoding *d, struct xr_attr *attr) {
     if (d->text.failed)
         return xr_decoding_no_memory(d);

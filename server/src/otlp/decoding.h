@@ -44,6 +44,5 @@ XR_MUST_USE enum xr_code xr_decoding_span_done(struct xr_decoding *d, struct xr_
 
 /* What an AnyValue of either encoding is. */
 enum xr_any_kind { XR_ANY_NONE, XR_ANY_SCALAR, XR_ANY_ARRAY, XR_ANY_KVLIST };
-void xr_scalar_write(struct xr_json *j, const struct xr_attr *scalar);
 /* The text in d->text moves to the arena, as attr's value. */
 XR_MUST_USE enum xr_code xr_decoding_take_text(struct xr_decoding *d, struct xr_attr *attr);

@@ -228,7 +228,7 @@ static enum xr_code write_any(struct xr_decoding *d, struct xr_json *j, const st
     if (any->kind == XR_ANY_NONE)
         xr_json_null(j);
     else if (any->kind == XR_ANY_SCALAR)
-        xr_scalar_write(j, &any->scalar);
+        xr_attr_write(j, &any->scalar);
     else if (depth == XR_OTLP_DEPTH_MAX)
         return xr_decoding_refuse_depth(d);
     else if (any->kind == XR_ANY_ARRAY)

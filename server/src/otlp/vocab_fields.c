@@ -122,26 +122,6 @@ int64_t xr_field_seconds(const struct xr_attrs *attrs, const struct xr_names *na
     return -1;
 }
 
-void xr_attr_write(struct xr_json *j, const struct xr_attr *attr) {
-    switch (attr->kind) {
-    case XR_ATTR_STRING:
-        xr_json_str(j, attr->text);
-        break;
-    case XR_ATTR_INT:
-        xr_json_int(j, attr->integer);
-        break;
-    case XR_ATTR_DOUBLE:
-        xr_json_number(j, attr->real);
-        break;
-    case XR_ATTR_BOOL:
-        xr_json_bool(j, attr->boolean);
-        break;
-    case XR_ATTR_JSON:
-        xr_json_raw(j, attr->text);
-        break;
-    }
-}
-
 static enum xr_code write_text(struct xr_json *j, struct xr_str text, struct xr_err *err) {
     XR_AUTO(xr_json_doc_freep) yyjson_doc *doc = NULL;
     enum xr_code code =

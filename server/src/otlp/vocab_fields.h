@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "otlp/span.h"
+#include "otlp/attrs.h"
 
 /* A string of a static table. */
 #define XR_NAME(literal) {.ptr = (literal), .len = sizeof(literal) - 1}
@@ -35,9 +35,6 @@ int64_t xr_field_seconds(const struct xr_attrs *attrs, const struct xr_names *na
  * absent. */
 XR_MUST_USE enum xr_code xr_field_json(const struct xr_attrs *attrs, const struct xr_names *names,
                                        struct xr_arena *arena, struct xr_str *ret_json, struct xr_err *err);
-
-/* The attribute's value as JSON of its own kind: a string stays one. */
-void xr_attr_write(struct xr_json *j, const struct xr_attr *attr);
 
 /* What was written, in the arena. XR_NO_MEMORY also when writing it failed. */
 XR_MUST_USE enum xr_code xr_field_copy(const struct xr_buf *buf, struct xr_arena *arena, struct xr_str *ret_text,

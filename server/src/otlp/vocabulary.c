@@ -4,13 +4,12 @@
 #include "otlp/vocab_fields.h"
 
 /* In the order of matching. */
-static const struct xr_vocabulary *const TABLE[] = {
+static const struct xr_vocabulary *const TABLE[XR_VOCABULARY_COUNT] = {
     &XR_VOCABULARY_XRAY,
     &XR_VOCABULARY_GEN_AI,
     &XR_VOCABULARY_LANGFUSE,
     &XR_VOCABULARY_LIVEKIT,
 };
-enum { COUNT = sizeof TABLE / sizeof *TABLE };
 
 /* Of LiveKit's own attributes, which are kept whatever the vocabulary. */
 static const struct xr_str ALWAYS_KEPT = XR_NAME("lk.");
@@ -19,21 +18,21 @@ static const struct xr_str ALWAYS_KEPT = XR_NAME("lk.");
 enum { MEMBER_BYTES = XR_NUMBER_MAX + 8 };
 
 const struct xr_vocabulary *xr_vocabulary_of(const struct xr_span *span) {
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < XR_VOCABULARY_COUNT; i++)
         if (TABLE[i]->recognises(span))
             return TABLE[i];
     return NULL;
 }
 
 const struct xr_vocabulary *xr_vocabulary_numbered(int64_t number) {
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < XR_VOCABULARY_COUNT; i++)
         if (TABLE[i]->number == number)
             return TABLE[i];
     return NULL;
 }
 
 const struct xr_vocabulary *xr_vocabulary_at(size_t i) {
-    return i < COUNT ? TABLE[i] : NULL;
+    return i < XR_VOCABULARY_COUNT ? TABLE[i] : NULL;
 }
 
 static bool keeps(const struct xr_vocabulary *vocabulary, const struct xr_attr *attr) {

@@ -32,7 +32,8 @@ extern const struct xr_vocabulary XR_VOCABULARY_XRAY, XR_VOCABULARY_GEN_AI, XR_V
 
 /* In the order of matching; NULL: none knows the span. */
 const struct xr_vocabulary *xr_vocabulary_of(const struct xr_span *span);
-/* By its stored number; NULL: no such one. */
+/* By its stored number, 0..XR_VOCABULARY_COUNT - 1; NULL: no such one. */
+enum { XR_VOCABULARY_COUNT = 4 };
 const struct xr_vocabulary *xr_vocabulary_numbered(int64_t number);
 /* The i-th in the order of matching, NULL at the end: for tests and documents. */
 const struct xr_vocabulary *xr_vocabulary_at(size_t i);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Spans, tool calls, model usage: what a replay's detail and its evaluation read. */
+#include "otlp/vocabulary.h"
 #include "store/internal.h"
 #include "store/results.h"
 #include "store/results_put.h"
@@ -9,9 +10,7 @@
  * looking a row up. */
 #define RUN_GAP_MAX 8
 
-/* Stored numbers: append only. */
-static const char *const VOCABULARIES[] = {"xray", "gen_ai", "langfuse", "livekit"};
-enum { VOCABULARY_COUNT = sizeof VOCABULARIES / sizeof VOCABULARIES[0], ID_BYTES_MAX = 16 };
+enum { ID_BYTES_MAX = 16 };
 
 /* An id as text: a blob is hex, text is as it came. `hex` has room for a blob's digits. */
 static struct xr_str id_view(struct xr_stmt *stmt, int column, char hex[2 * ID_BYTES_MAX + 1]) {
@@ -153,7 +152,7 @@ static bool hand_span(struct xr_stmt *stmt, bool (*each)(const struct xr_span_ro
         .span_id = id_view(stmt, 2, span_hex),
         .parent_span_id = id_view(stmt, 3, parent_hex),
         .name = xr_stmt_view(stmt, 4),
-        .vocabulary = VOCABULARIES[xr_stmt_enum(stmt, 5, VOCABULARY_COUNT)],
+        .vocabulary = xr_vocabulary_numbered(xr_stmt_enum(stmt, 5, XR_VOCABULARY_COUNT))->name,
         .started_ns = xr_stmt_int(stmt, 6),
         .ended_ns = xr_stmt_int(stmt, 7),
         .attributes_json = xr_stmt_view(stmt, 8),
