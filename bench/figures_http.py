@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import socket
 import subprocess
 import time
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from api import Api
-from measure import RATE, SCRATCH, BenchError, Row, alternate, median, run_tool, scratch
+from measure import RATE, BenchError, Row, alternate, median, program, run_tool, scratch
 from target import running_server, spec
 from wire import connect
 
@@ -26,13 +25,7 @@ THREADS = sorted({1, os.cpu_count() or 1})  # of the floor: with one it leaves m
 
 
 def floor_program() -> Path:
-    """bench/floor_http.c, compiled."""
-    program = SCRATCH / "floor_http"
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    flags = shlex.split(run_tool("pkg-config", "--cflags", "--libs", "libmicrohttpd"))
-    source = Path(__file__).with_name("floor_http.c")
-    run_tool("cc", "-std=gnu17", "-O2", "-D_GNU_SOURCE", source, "-o", program, *flags)
-    return program
+    return program("floor_http", "libmicrohttpd")
 
 
 def free_port() -> int:
@@ -69,19 +62,30 @@ def wait_until_open(port: int) -> None:
             return
 
 
-def requests_per_second(url: str) -> float:
-    out = run_tool("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url)
+def requests_per_second(url: str, connections: int = CONNECTIONS, header: str = "") -> float:
+    headers = ["-H", header] if header else []
+    out = run_tool("wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", *headers, url)
     found = re.search(r"Requests/sec:\s*([\d.]+)", out)
     if not found or "Non-2xx" in out or "Socket errors" in out:
         raise BenchError(f"wrk on {url}: {out}")
     return float(found[1])
 
 
-def compare(url: str, body: bytes, what: str, goal: float) -> Row:
+def compare(
+    url: str,
+    body: bytes,
+    what: str,
+    goal: float | None,
+    *,
+    connections: int = CONNECTIONS,
+    header: str = "",
+    rounds: int = ROUNDS,
+) -> Row:
     with ExitStack() as stack:
         ports = [stack.enter_context(floor_server(body, threads)) for threads in THREADS]
         urls = [url, *(f"http://127.0.0.1:{port}/" for port in ports)]
-        measured, *floors = alternate(ROUNDS, *(partial(requests_per_second, each) for each in urls))
+        actions = [partial(requests_per_second, each, connections, header) for each in urls]
+        measured, *floors = alternate(rounds, *actions)
     return Row(what, RATE, median(measured), max(map(median, floors)), "libmicrohttpd alone, same bytes", goal=goal)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import statistics
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from xrayd_process import ROOT
@@ -34,11 +36,14 @@ RATE = Unit("/s", 0, more_is_better=True)
 MS = Unit("ms", 1)
 US = Unit("us", 0)
 MB = Unit("MB", 1)
+BYTES = Unit("B", 1)
+CORES = Unit("cores", 2)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `goal` is in the unit, `ratio_goal` bounds measured / floor; either may be absent."""
+    """One figure. `goal` is in the unit, `ratio_goal` bounds measured / floor; either may be absent. Both are the least
+    that is wanted where more is better, else the most that is allowed."""
 
     what: str
     unit: Unit
@@ -55,12 +60,11 @@ class Row:
     @property
     def met(self) -> bool | None:
         """None: there is no goal."""
-        checks: list[bool] = []
-        if self.goal is not None:
-            checks.append(self.measured >= self.goal if self.unit.more_is_better else self.measured <= self.goal)
-        if self.ratio_goal is not None and self.ratio is not None:
-            checks.append(self.ratio <= self.ratio_goal)
-        return all(checks) if checks else None
+        pairs = [(self.measured, self.goal), (self.ratio, self.ratio_goal)]
+        known = [(value, goal) for value, goal in pairs if value is not None and goal is not None]
+        if not known:
+            return None
+        return all(value >= goal if self.unit.more_is_better else value <= goal for value, goal in known)
 
 
 Samples = list[float]
@@ -98,6 +102,16 @@ def run_tool(*command: str | Path) -> str:
     except subprocess.CalledProcessError as error:
         raise BenchError(f"{command[0]} failed: {error.stdout}") from None
     return done.stdout
+
+
+@cache
+def program(name: str, *libraries: str) -> Path:
+    """bench/NAME.c, compiled; libraries as pkg-config knows them."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    flags = shlex.split(run_tool("pkg-config", "--cflags", "--libs", *libraries)) if libraries else []
+    source, built = Path(__file__).with_name(f"{name}.c"), SCRATCH / name
+    run_tool("cc", "-std=gnu17", "-O2", "-D_GNU_SOURCE", source, "-o", built, *flags)
+    return built
 
 
 def c_locale() -> dict[str, str]:

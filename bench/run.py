@@ -21,6 +21,7 @@ import figures_audio
 import figures_client
 import figures_events
 import figures_http
+import figures_otlp
 import figures_start
 import figures_verdict
 from measure import SCRATCH, BenchError, Row
@@ -34,9 +35,16 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "verdict": figures_verdict.single,
     "verdict20": figures_verdict.twenty,
     "subscribers": figures_events.subscribers,
+    "otlp": figures_otlp.batches,
+    "otlp_single": figures_otlp.singles,
+    "otlp_beside": figures_otlp.beside,
+    "detail": figures_otlp.open_detail,
+    "detail_finished": figures_otlp.finished_detail,
     "start": figures_start.start,
     "client": figures_client.client,
 }
+LONG: dict[str, Callable[[], list[Row]]] = {"otlp_rss": figures_otlp.memory}  # only when asked for
+ALL = FIGURES | LONG
 HEADINGS = ["what", "measured", "floor", "ratio", "goal", "", "the floor is"]
 
 
@@ -63,11 +71,12 @@ def cells(row: Row) -> list[str]:
     def value(number: float) -> str:
         return f"{number:,.{row.unit.decimals}f} {row.unit.name}"
 
+    bound = "≥" if row.unit.more_is_better else "≤"
     goals: list[str] = []
     if row.goal is not None:
-        goals.append(f"{'≥' if row.unit.more_is_better else '≤'} {row.goal:,.0f} {row.unit.name}")
+        goals.append(f"{bound} {row.goal:,.0f} {row.unit.name}")
     if row.ratio_goal is not None:
-        goals.append(f"≤ {row.ratio_goal} x")
+        goals.append(f"{bound} {row.ratio_goal} x")
     verdict = {True: "ok", False: "MISSED", None: ""}[row.met]
     floor = value(row.floor) if row.floor else ""
     ratio = f"{row.ratio:.2f}" if row.ratio is not None else ""
@@ -89,7 +98,7 @@ def measure(names: list[str]) -> tuple[list[Row], bool]:
     for name in names:
         print(f"bench: {name}", file=sys.stderr, flush=True)
         try:
-            rows += FIGURES[name]()
+            rows += ALL[name]()
         except BenchError as error:
             print(f"bench: {name} broke: {error}", file=sys.stderr)
             broke = True
@@ -101,7 +110,7 @@ def measure(names: list[str]) -> tuple[list[Row], bool]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures the release build, build/xrayd.")
-    parser.add_argument("--only", action="append", choices=list(FIGURES), metavar="NAME", help=", ".join(FIGURES))
+    parser.add_argument("--only", action="append", choices=list(ALL), metavar="NAME", help=", ".join(ALL))
     options = parser.parse_args()
     print(describe_machine(), flush=True)
     rows, broke = measure(options.only or list(FIGURES))

@@ -44,18 +44,19 @@ class Wire:
     ) -> None:
         self._sock.close()
 
-    def call(self, expect: int, *parts: bytes) -> bytes:
+    def call(self, expect: int, *parts: bytes) -> bytearray:
         """Sends the parts, returns the body of the answer; BenchError on another status."""
         for part in parts:
             self._sock.sendall(part)
         data = self._read_until(b"", b"\r\n\r\n")
         head, _, body = data.partition(b"\r\n\r\n")
         size = next(int(h[15:]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:"))
-        while len(body) < size:
-            body += self._read()
+        whole = bytearray(max(size, len(body)))
+        whole[: len(body)] = body
+        self._fill(memoryview(whole)[len(body) :])
         if int(head[9:12]) != expect:
-            raise BenchError(f"wanted status {expect}, got {head.splitlines()[0]!r} {body[:500]!r}")
-        return body
+            raise BenchError(f"wanted status {expect}, got {head.splitlines()[0]!r} {whole[:500]!r}")
+        return whole
 
     def follow(self, replay: str) -> None:
         """Opens the replay's event stream and waits for its first event."""
@@ -69,6 +70,13 @@ class Wire:
         if VERDICT not in self._events:
             raise BenchError(f"the replay failed: {self._events[-500:]!r}")
         return at
+
+    def _fill(self, rest: memoryview) -> None:
+        while rest:
+            size = self._sock.recv_into(rest)
+            if not size:
+                raise BenchError("the server closed the connection")
+            rest = rest[size:]
 
     def _read(self) -> bytes:
         data = self._sock.recv(READ_MAX)
