@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Thin targets over Meson and scripts/. `make demo` and `make test` do everything on a bare machine.
 T ?= 60
-.PHONY: all setup build demo test check format bench fuzz clean
+.PHONY: all setup build demo test e2e check format bench fuzz clean
 
 all: build
 
@@ -16,6 +16,10 @@ demo: build
 
 test: setup
 	scripts/test
+
+# Only the real exporters; they are in `make test` too.
+e2e: setup
+	scripts/test e2e
 
 check: setup
 	scripts/check
