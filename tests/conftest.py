@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from api import Api
-from xrayd_process import Xrayd
+from samples import SPEC
+from xrayd_process import ROOT, Xrayd
 
 StartServer = Callable[..., Xrayd]
 BUILT_IN = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
@@ -61,3 +63,16 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Xrayd]:
 def shared(shared_server: Xrayd) -> Iterator[Api]:
     with Api(shared_server.url) as client:
         yield client
+
+
+@pytest.fixture
+def replay(shared: Api) -> str:
+    """A new one on the shared server."""
+    return shared.new_replay(shared.new_conversation(SPEC))
+
+
+@pytest.fixture(scope="session")
+def programs() -> None:
+    """What the real senders run in: minutes to make if it is not there, else nothing to do."""
+    made = subprocess.run([ROOT / "scripts" / "senders"], stderr=subprocess.PIPE, text=True)
+    assert made.returncode == 0, made.stderr

@@ -21,14 +21,20 @@ MADE = ROOT / "build" / "senders"
 
 
 @dataclass(frozen=True)
+class Sent:
+    printed: str
+    log: str
+
+
+@dataclass(frozen=True)
 class Sender:
     """A program and the variables that select its variant."""
 
     command: tuple[str | Path, ...]
     settings: dict[str, str] = field(default_factory=dict[str, str])
 
-    def run(self, endpoint: str, replay: str, **more: str) -> str:
-        """Runs it until it has sent everything; what it printed."""
+    def run(self, endpoint: str, replay: str, **more: str) -> Sent:
+        """Runs it until it has sent everything."""
         done = subprocess.run(
             self.command,
             env=environment(endpoint) | {"OTEL_RESOURCE_ATTRIBUTES": f"xray.replay.id={replay}"} | self.settings | more,
@@ -38,7 +44,7 @@ class Sender:
         )
         sys.stderr.write(done.stderr)  # pytest shows it if the test fails
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return Sent(done.stdout, done.stderr)
 
 
 def environment(endpoint: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from fake_openai import MODEL, fake_openai
 from sending import Sender, python
 from xrayd_process import Xrayd
 
-pytestmark = pytest.mark.senders
+pytestmark = [pytest.mark.senders, pytest.mark.usefixtures("programs")]
 
 
 def named(detail: Json, name: str) -> list[Json]:

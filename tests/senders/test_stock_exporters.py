@@ -10,10 +10,10 @@ import pytest
 
 from api import Api, Json
 from samples import silent_recording
-from sending import Sender, collector, go, javascript, python
+from sending import collector, go, javascript, python
 from xrayd_process import Xrayd
 
-pytestmark = pytest.mark.senders
+pytestmark = [pytest.mark.senders, pytest.mark.usefixtures("programs")]
 
 JSON, PROTOBUF = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
 GZIP = {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}
@@ -142,8 +142,8 @@ def attributes_of(name: str) -> Json:
 def test_a_turn_from_a_stock_exporter_becomes_its_rows(
     name: str, shared_server: Xrayd, shared: Api, replay: str
 ) -> None:
-    printed = SENDERS[name].run(shared_server.url, replay)
-    assert_turn(detail_with_anchor(shared, replay), printed, attributes_of(name))
+    sent = SENDERS[name].run(shared_server.url, replay)
+    assert_turn(detail_with_anchor(shared, replay), sent.printed, attributes_of(name))
 
 
 @pytest.mark.parametrize(("name", "encoding"), COLLECTED, ids=lambda value: str(value))
@@ -151,12 +151,19 @@ def test_a_turn_through_a_collector_becomes_the_same_rows(
     name: str, encoding: str, shared_server: Xrayd, shared: Api, replay: str
 ) -> None:
     with collector(shared_server.url, encoding) as endpoint:
-        printed = SENDERS[name].run(endpoint, replay)
-    assert_turn(detail_with_anchor(shared, replay), printed, attributes_of(name))
+        sent = SENDERS[name].run(endpoint, replay)
+    assert_turn(detail_with_anchor(shared, replay), sent.printed, attributes_of(name))
 
 
-def test_a_sender_whose_replay_is_unknown_is_not_told_that_it_failed(shared_server: Xrayd, shared: Api) -> None:
-    sender: Sender = SENDERS["python-protobuf"]
+def test_an_exporter_is_told_what_was_left_out_and_why(shared_server: Xrayd, replay: str) -> None:
+    log = SENDERS["go-protobuf"].run(shared_server.url, replay).log
+    assert "partial success" in log
+    assert "no known vocabulary" in log
+    assert "(1 spans rejected)" in log
+
+
+def test_an_unknown_replay_is_no_failure_to_an_exporter(shared_server: Xrayd, shared: Api) -> None:
     unknown = "00000000-0000-4000-8000-00000000dead"
-    sender.run(shared_server.url, unknown)
+    assert SENDERS["python-protobuf"].run(shared_server.url, unknown).log == ""  # it logs what fails
+    assert "(4 spans rejected)" in SENDERS["go-protobuf"].run(shared_server.url, unknown).log
     assert shared.http.get(f"/v1/replays/{unknown}").status_code == 404
