@@ -16,6 +16,7 @@ struct block {
 struct xr_arena {
     struct block *blocks; /* newest first; allocations come from it */
     size_t cap, total;
+    bool over;
 };
 
 struct xr_arena *xr_arena_new(size_t cap) {
@@ -52,13 +53,13 @@ static struct block *add_block(struct xr_arena *arena, size_t need) {
 }
 
 void *xr_arena_alloc(struct xr_arena *arena, size_t size) {
-    if (size > arena->cap)
-        return NULL;
-    size_t need = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size_t need = size <= arena->cap ? (size + ALIGN - 1) & ~(size_t)(ALIGN - 1) : SIZE_MAX;
     if (need == 0)
         need = ALIGN;
-    if (need > arena->cap - arena->total)
+    if (need > arena->cap - arena->total) {
+        arena->over = true;
         return NULL;
+    }
     struct block *b = arena->blocks;
     if (!b || b->size - b->used < need)
         b = add_block(arena, need);
@@ -101,4 +102,8 @@ char *xr_arena_printf(struct xr_arena *arena, const char *fmt, ...) {
 
 size_t xr_arena_used(const struct xr_arena *arena) {
     return arena->total;
+}
+
+bool xr_arena_is_over(const struct xr_arena *arena) {
+    return arena->over;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct xr_arena;
@@ -23,3 +24,5 @@ struct xr_str xr_arena_str(struct xr_arena *arena, struct xr_str s);
 char *xr_arena_printf(struct xr_arena *arena, const char *fmt, ...) XR_PRINTF(2, 3);
 /* Bytes handed out so far. */
 size_t xr_arena_used(const struct xr_arena *arena);
+/* Whether an allocation was refused because of the cap: the same work would not fit again. */
+bool xr_arena_is_over(const struct xr_arena *arena);

@@ -57,7 +57,9 @@ static void arena_keeps_to_its_cap_and_aligns(void **state) {
             assert_int_equal(p[k], 0);
         memset(p, 0xEE, 1000);
     }
+    assert_false(xr_arena_is_over(arena));
     assert_null(xr_arena_alloc(arena, 60000));
+    assert_true(xr_arena_is_over(arena));
     assert_null(xr_arena_alloc(arena, SIZE_MAX));
     assert_null(xr_arena_array(arena, SIZE_MAX / 2, 4));
     assert_non_null(xr_arena_alloc(arena, 40000));
@@ -70,13 +72,14 @@ static void buffer_failure_is_sticky(void **state) {
     xr_buf_append(&buf, "12345678", 8);
     xr_buf_append(&buf, "abc", 3);
     assert_true(buf.failed);
+    assert_true(buf.over);
     xr_buf_append(&buf, "9", 1);
     assert_int_equal(buf.len, 8);
     size_t n;
     assert_null(xr_buf_take(&buf, &n));
     xr_buf_clear(&buf);
     xr_buf_printf(&buf, "%d", 42);
-    assert_false(buf.failed);
+    assert_false(buf.failed || buf.over);
     char *bytes = xr_buf_take(&buf, &n);
     assert_int_equal(n, 2);
     free(bytes);

@@ -19,7 +19,7 @@ char *xr_buf_reserve(struct xr_buf *buf, size_t n) {
     if (buf->failed)
         return NULL;
     if (n > buf->max - buf->len) {
-        buf->failed = true;
+        buf->failed = buf->over = true;
         return NULL;
     }
     size_t need = buf->len + n;

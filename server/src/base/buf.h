@@ -14,6 +14,7 @@ struct xr_buf {
     size_t cap; /* bytes allocated */
     size_t max; /* len never passes this */
     bool failed; /* out of memory or over max: contents are incomplete */
+    bool over; /* failed, and the reason is max */
 };
 
 struct xr_buf xr_buf_make(size_t max);

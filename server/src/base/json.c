@@ -81,6 +81,17 @@ void xr_json_str(struct xr_json *j, struct xr_str s) {
     xr_buf_char(j->buf, '"');
 }
 
+size_t xr_json_str_size(struct xr_str s) {
+    char out[XR_JSON_ESCAPE_MAX * ESCAPED_AT_ONCE];
+    size_t size = 0;
+    while (s.len > 0) {
+        struct xr_str piece = {.ptr = s.ptr, .len = piece_length(s)};
+        size += xr_json_escape(piece, XR_JSON_RESPONSE, out);
+        s = (struct xr_str){.ptr = s.ptr + piece.len, .len = s.len - piece.len};
+    }
+    return size;
+}
+
 void xr_json_key(struct xr_json *j, struct xr_str key) {
     xr_json_str(j, key);
     xr_buf_char(j->buf, ':');

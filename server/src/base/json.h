@@ -28,6 +28,7 @@ void xr_json_array(struct xr_json *j);
 void xr_json_array_end(struct xr_json *j);
 void xr_json_key(struct xr_json *j, struct xr_str key);
 void xr_json_str(struct xr_json *j, struct xr_str s); /* s must be valid UTF-8 */
+size_t xr_json_str_size(struct xr_str s); /* what XR_JSON_RESPONSE makes of it, without the quotes */
 void xr_json_int(struct xr_json *j, int64_t v);
 void xr_json_bool(struct xr_json *j, bool v);
 void xr_json_null(struct xr_json *j);

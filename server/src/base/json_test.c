@@ -44,7 +44,9 @@ static void line_breaking_characters_are_escaped_in_responses(void **state) {
     (void)state;
     struct xr_buf buf = xr_buf_make(1000);
     struct xr_json j = xr_json_make(&buf, XR_JSON_RESPONSE);
-    xr_json_str(&j, XR_STR("\0\x1f\x7f\"\\/\n\xC2\x85\xE2\x80\xA8\xE2\x80\xA9\xC3\xA9\xF0\x9F\x98\x80"));
+    const struct xr_str text = XR_STR("\0\x1f\x7f\"\\/\n\xC2\x85\xE2\x80\xA8\xE2\x80\xA9\xC3\xA9\xF0\x9F\x98\x80");
+    xr_json_str(&j, text);
+    assert_int_equal(xr_json_str_size(text) + 2, buf.len);
     assert_written(&buf, "\"\\u0000\\u001f\\u007f\\\"\\\\/\\n\\u0085\\u2028\\u2029\xC3\xA9\xF0\x9F\x98\x80\"");
 }
 

@@ -89,7 +89,7 @@
 
 /* Spans. */
 #define XR_REPLAY_SPANS_MAX 5000
-#define XR_REPLAY_SPAN_MIB_MAX 24 /* text of one replay's spans: its detail escapes it, to at most twice as much */
+#define XR_REPLAY_SPAN_MIB_MAX 24 /* text of one replay's spans: its detail has at most twice as much */
 #define XR_REPLAY_SPAN_BYTES_MAX XR_MIB(XR_REPLAY_SPAN_MIB_MAX)
 #define XR_BODY_OTLP_MAX XR_MIB(16) /* inflated */
 #define XR_OTLP_INLINE_MAX XR_KIB(32) /* a longer body is not read on a request thread */

@@ -75,7 +75,7 @@ static enum xr_code read_body(struct spans *spans) {
     enum xr_code code =
         xr_span_batch_read(spans->encoding, spans->body, spans->len, spans->arena, &spans->batch, &spans->refusal, err);
     /* Rows that pass the arena's cap: the same body would again. */
-    if (code == XR_NO_MEMORY && xr_arena_used(spans->arena) > XR_OTLP_ARENA_MAX / 2)
+    if (code == XR_NO_MEMORY && xr_arena_is_over(spans->arena))
         code = xr_fail(err, XR_TOO_LARGE, NULL, "the spans take more than %zu bytes", XR_OTLP_ARENA_MAX);
     return code;
 }

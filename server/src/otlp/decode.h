@@ -33,8 +33,8 @@ struct xr_span_sink {
 
 /* What a span points to is valid as long as body and arena are.
  * XR_INVALID: *ret_refusal says why (the only code that writes it). XR_NO_MEMORY, XR_TOO_LARGE (more than
- * XR_OTLP_VALUES_MAX of values, or XR_OTLP_ATTRS_MAX attributes of one span). Spans may have been handed to the sink
- * before a failure: whoever keeps them drops them then.
+ * XR_OTLP_VALUES_MAX of values, XR_OTLP_ATTRS_MAX attributes of one span, or XR_OTLP_ARENA_MAX of one attribute as
+ * JSON). Spans may have been handed to the sink before a failure: whoever keeps them drops them then.
  *
  * JSON is decoded in place: body has room for XR_OTLP_PADDING more bytes behind len, and is no more what it was. */
 enum { XR_OTLP_PADDING = 4 };

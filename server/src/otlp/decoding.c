@@ -101,6 +101,8 @@ enum xr_code xr_decoding_span_done(struct xr_decoding *d, struct xr_span *span) 
 }
 
 enum xr_code xr_decoding_take_text(struct xr_decoding *d, struct xr_attr *attr) {
+    if (d->text.over)
+        return xr_fail(d->err, XR_TOO_LARGE, NULL, "an attribute takes more than %zu bytes as JSON", d->text.max);
     if (d->text.failed)
         return xr_decoding_no_memory(d);
     attr->text = xr_arena_str(d->arena, xr_buf_view(&d->text));

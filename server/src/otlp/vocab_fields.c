@@ -144,6 +144,8 @@ static enum xr_code write_json(struct xr_json *j, const struct xr_attr *attr, st
 
 enum xr_code xr_field_copy(const struct xr_buf *buf, struct xr_arena *arena, struct xr_str *ret_text,
                            struct xr_err *err) {
+    if (buf->over)
+        return xr_fail(err, XR_TOO_LARGE, NULL, "the attributes of a span take more than %zu bytes as JSON", buf->max);
     struct xr_str copy = buf->failed ? (struct xr_str){0} : xr_arena_str(arena, xr_buf_view(buf));
     if (!copy.ptr)
         return xr_fail(err, XR_NO_MEMORY, NULL, "the attributes of a span need too much memory");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
 #include "base/limits.h"
 #include "store/internal.h"
 #include "store/lifecycle.h"
@@ -150,14 +151,19 @@ static enum xr_code insert_extract(struct xr_store_tx *tx, int64_t replay_id, co
     return XR_OK;
 }
 
-/* Everything of a span whose length its sender chooses. */
+static size_t id_size(const struct xr_id *id) {
+    return id->is_text ? xr_json_str_size(id->value) : id->value.len;
+}
+
+/* Everything of a span whose length its sender chooses, as the detail has it: what is JSON already (and so has no
+ * control characters) gets at most twice as long there, and bytes as hex just that. */
 static int64_t text_of(const struct xr_span_new *span) {
-    size_t n = span->name.len + span->attributes_json.len + span->trace_id.value.len + span->span_id.value.len +
-               span->parent_span_id.value.len;
+    size_t n = xr_json_str_size(span->name) + span->attributes_json.len + id_size(&span->trace_id) +
+               id_size(&span->span_id) + id_size(&span->parent_span_id);
     const struct xr_extract *extract = span->extract;
     if (extract)
-        n += extract->tool_name.len + extract->args_json.len + extract->result_json.len + extract->provider.len +
-             extract->model.len;
+        n += id_size(&span->span_id) + xr_json_str_size(extract->tool_name) + extract->args_json.len +
+             extract->result_json.len + xr_json_str_size(extract->provider) + xr_json_str_size(extract->model);
     return (int64_t)n;
 }
 

@@ -180,6 +180,20 @@ static void a_replay_holds_so_much_text(void **state) {
     free(text);
 }
 
+/* A control character takes six bytes of a detail, and the span's id comes there once more with its tool call. */
+static void text_counts_as_the_detail_writes_it(void **state) {
+    struct xr_test_store *t = *state;
+    two_replays(t);
+    const struct xr_extract tool = {
+        .kind = XR_EXTRACT_TOOL_CALL, .tool_name = XR_STR("\2\2"), .args_json = XR_STR("1")};
+    struct xr_span_new s = span(t, ONE, 1);
+    s.extract = &tool;
+    s.span_id = text_id("\1");
+    s.name = XR_STR("\x1f\"\n");
+    ASSERT_COUNTS(add(t, &s, 1), .stored = 1);
+    assert_int_equal(total(t, "bytes", 1), XR_TRACE_ID_SIZE + 2 * 6 + (6 + 2 + 2) + 2 + 2 * 6 + 1);
+}
+
 /* While its agent sends spans, a replay is not stalled; one that has ended keeps its row as it is. */
 static void spans_touch_an_open_replay(void **state) {
     struct xr_test_store *t = *state;
@@ -207,6 +221,7 @@ int main(void) {
         TEST(model_usage_keeps_what_is_not_known_as_null),
         TEST(a_replay_holds_so_many_spans),
         TEST(a_replay_holds_so_much_text),
+        TEST(text_counts_as_the_detail_writes_it),
         TEST(spans_touch_an_open_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
