@@ -169,22 +169,30 @@ def full_replay(api: Api, server: Xrayd, conversation: str) -> str:
 
 
 @pytest.mark.slow
-def test_replays_at_both_limits_are_shown_evaluated_and_compared(quick: Api, shared_server: Xrayd) -> None:
+def test_a_replay_at_both_limits_is_shown_and_evaluated(quick: Api, shared_server: Xrayd) -> None:
     checks = [{"kind": "tool_args_match", "name": "book", "args": {"a": "c"}}, {"kind": "tool_not_called", "name": "x"}]
-    conversation = quick.new_conversation(samples.spec(*checks))
-    replays = [full_replay(quick, shared_server, conversation) for _ in range(8)]
-    for replay in replays:
-        assert quick.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
-    for replay in replays:
-        result = quick.verdict(replay)["result"]
-        assert [row["status"] for row in result["assertions"]] == ["failed", "passed"]
-    reply = quick.http.post("/v1/replays/compare", json={"replay_ids": replays})
-    assert reply.status_code == 200, reply.text[:500]
-    contract.check(reply)
-    reply = quick.http.get(f"/v1/replays/{replays[0]}")
+    replay = full_replay(quick, shared_server, quick.new_conversation(samples.spec(*checks)))
+    assert quick.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
+    result = quick.verdict(replay)["result"]
+    assert [row["status"] for row in result["assertions"]] == ["failed", "passed"]
+    reply = quick.http.get(f"/v1/replays/{replay}")
     contract.check(reply)
     detail = reply.json()
     assert (len(detail["spans"]), len(detail["tool_calls"])) == (REPLAY_SPANS_MAX, 2200)
+
+
+def test_eight_replays_of_as_many_spans_as_fit_are_compared(quick: Api, conversation: str) -> None:
+    replays = [quick.new_replay(conversation) for _ in range(8)]
+    attributes = {"gen_ai.request.model": "m" * 20, "gen_ai.usage.input_tokens": 1, "lk.speech_id": "s" * 20}
+    body = of_replay("REPLAY", [Span(attributes=attributes, span_id=span.span_id) for span in ids(REPLAY_SPANS_MAX)])
+    text = JSON.body(body)
+    for replay in replays:
+        assert accepted(post(quick, text.replace(b"REPLAY", replay.encode())), JSON) == Outcome(0, "")
+    reply = quick.http.post("/v1/replays/compare", json={"replay_ids": replays})
+    assert reply.status_code == 200, reply.text[:500]
+    found = contract.parse_json(reply.text)["replays"]
+    assert [detail["id"] for detail in found] == replays
+    assert [len(detail["spans"]) for detail in found] == [REPLAY_SPANS_MAX] * 8
 
 
 # --- bytes ---
