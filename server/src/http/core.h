@@ -99,6 +99,7 @@ struct xr_http {
     struct xr_conn *conns;
     struct xr_request *deferred;
     struct xr_stream *streams;
+    bool gave_up; /* stop waits for no request any more: none may be suspended */
     bool reaper_stop;
     bool has_reaper;
     pthread_t reaper;
@@ -120,7 +121,7 @@ void xr_request_unref(struct xr_request *req);
 bool xr_request_header_view(const struct xr_request *req, const char *name, struct xr_str *ret_value);
 size_t xr_request_body_max(const struct xr_request *req); /* what a 413 names */
 /* Stop's way out for deferred requests whose work does not end: their connections are resumed to be closed, and the
- * requests are left to whoever still works on them. */
+ * requests are left to whoever still works on them. So is each that is deferred from now on. */
 void xr_request_abandon_all(struct xr_http *http);
 void xr_request_id_format(const struct xr_conn *conn, char out[XR_REQUEST_ID_SIZE]);
 

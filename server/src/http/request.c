@@ -212,18 +212,39 @@ void *xr_request_state(const struct xr_request *req) {
     return req->state;
 }
 
-void xr_request_defer(struct xr_request *req) {
+/* The request is left to whoever works on it: libmicrohttpd closes its connection. */
+static void orphan_locked(struct xr_request *req) {
+    atomic_fetch_add(&req->refs, 1);
+    atomic_fetch_add(&req->http->refs, 1);
+    atomic_store(&req->defer, XR_DEFER_ORPHAN);
+}
+
+static void link_locked(struct xr_request *req) {
     struct xr_http *http = req->http;
-    req->deferred = true;
-    pthread_mutex_lock(&http->lock);
     atomic_store(&req->defer, XR_DEFER_WAITING);
     req->prev = NULL;
     req->next = http->deferred;
     if (req->next)
         req->next->prev = req;
     http->deferred = req;
+}
+
+void xr_request_defer(struct xr_request *req) {
+    struct xr_http *http = req->http;
+    req->deferred = true;
+    pthread_mutex_lock(&http->lock);
+    /* A connection that was idle may bring a request up to the very end; libmicrohttpd aborts if it finds one suspended
+     * then. */
+    bool gave_up = http->gave_up;
+    if (gave_up)
+        orphan_locked(req);
+    else
+        link_locked(req);
     pthread_mutex_unlock(&http->lock);
-    MHD_suspend_connection(req->mhd);
+    if (gave_up)
+        req->failed = true;
+    else
+        MHD_suspend_connection(req->mhd);
 }
 
 static void unlink_locked(struct xr_request *req) {
@@ -255,12 +276,11 @@ void xr_request_resume(struct xr_request *req, void (*then)(struct xr_request *r
 
 void xr_request_abandon_all(struct xr_http *http) {
     pthread_mutex_lock(&http->lock);
+    http->gave_up = true;
     while (http->deferred) {
         struct xr_request *req = http->deferred;
         unlink_locked(req);
-        atomic_fetch_add(&req->refs, 1);
-        atomic_fetch_add(&http->refs, 1);
-        atomic_store(&req->defer, XR_DEFER_ORPHAN);
+        orphan_locked(req);
         MHD_resume_connection(req->mhd);
     }
     pthread_mutex_unlock(&http->lock);

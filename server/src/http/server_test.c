@@ -3,8 +3,10 @@
  * in reaper_test.c, streams in sse_test.c. */
 #include "base/limits.h"
 #include "base/test.h"
+#include "http/core.h"
 #include "http/testkit.h"
 #include <arpa/inet.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +51,7 @@ struct late {
     int rounds;
 };
 
+static sem_t held, release_held;
 static void late_again(struct xr_request *req);
 
 static void late_run(struct xr_task *task) {
@@ -75,8 +78,14 @@ static void later(struct xr_request *req) {
     late_again(req);
 }
 
+/* Keeps its request thread until the test lets it go on. */
+static void later_when_released(struct xr_request *req) {
+    sem_post(&held);
+    sem_wait(&release_held);
+    later(req);
+}
+
 /* Held until the test lets it go. */
-static sem_t held, release_held;
 
 static void held_run(struct xr_task *task) {
     struct late *late = (struct late *)task;
@@ -106,6 +115,7 @@ static const struct xr_route ROUTES[] = {
     {"GET", "/silent", silent, NULL, XR_BODY_NONE, 0},
     {"POST", "/later", later, NULL, XR_BODY_MEMORY, SMALL_MAX},
     {"GET", "/hold", hold, NULL, XR_BODY_NONE, 0},
+    {"GET", "/released", later_when_released, NULL, XR_BODY_NONE, 0},
     {0},
 };
 
@@ -303,6 +313,39 @@ static void stop_leaves_work_that_does_not_end_behind(void **state) {
     *state = xr_rig_start(ROUTES, NULL);
 }
 
+static void *stop_server(void *http) {
+    xr_http_stop(http);
+    return NULL;
+}
+
+static bool has_given_up(struct xr_http *http) {
+    pthread_mutex_lock(&http->lock);
+    bool gave_up = http->gave_up;
+    pthread_mutex_unlock(&http->lock);
+    return gave_up;
+}
+
+static void a_request_may_defer_when_stop_has_given_up_waiting(void **state) {
+    xr_rig_stop(*state);
+    struct xr_http_times times = XR_HTTP_TIMES;
+    times.stop = 20;
+    struct xr_rig *rig = xr_rig_start(ROUTES, &times);
+    int fd = xr_dial(rig);
+    pthread_t stopping;
+    xr_say(fd, GET("/released"));
+    assert_int_equal(sem_wait(&held), 0);
+    assert_int_equal(pthread_create(&stopping, NULL, stop_server, rig->http), 0);
+    while (!has_given_up(rig->http))
+        sched_yield();
+    sem_post(&release_held);
+    assert_int_equal(pthread_join(stopping, NULL), 0);
+    rig->http = NULL;
+    assert_true(xr_hear_end(fd));
+    close(fd);
+    xr_rig_stop(rig);
+    *state = xr_rig_start(ROUTES, NULL);
+}
+
 static void quiesced_server_refuses_connections(void **state) {
     struct xr_rig *rig = *state;
     xr_http_quiesce(rig->http);
@@ -342,6 +385,7 @@ int main(void) {
         T(client_may_go_away_while_deferred),
         T(stop_waits_for_a_deferred_request),
         T(stop_leaves_work_that_does_not_end_behind),
+        T(a_request_may_defer_when_stop_has_given_up_waiting),
         T(quiesced_server_refuses_connections),
         T(taken_port_is_said),
     };
