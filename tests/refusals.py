@@ -345,6 +345,8 @@ def wrong_method() -> Iterator[Refusal]:
         "/v1/replays/{pending}/events": "GET, HEAD",
         "/v1/replays/{pending}/audio": "GET, HEAD, POST",
         "/v1/replays/{pending}/audio/levels": "GET, HEAD",
+        "/v1/traces": "POST",
+        "/v1/otlp/v1/traces": "POST",
     }
     for path, allow in allowed.items():
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):

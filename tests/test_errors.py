@@ -12,6 +12,7 @@ import pytest
 
 import refusals
 import refusals_replays
+import refusals_spans
 import samples
 from api import Api
 from conftest import StartServer
@@ -37,9 +38,12 @@ TABLES = [
     refusals_replays.states,
     refusals_replays.transitions,
     refusals_replays.recordings,
+    refusals_spans.broken,
+    refusals_spans.over_a_limit,
+    refusals_spans.wire_types,
+    refusals_spans.content_types,
 ]
 REFUSALS: list[Refusal] = [refusal for table in TABLES for refusal in table()]
-# Of the contract; the receiver's own are not here.
 CODES = [
     "not_found",
     "method_not_allowed",
@@ -69,6 +73,10 @@ CODES = [
     "audio_not_found",
     "replay_upload_state_invalid",
     "unsupported_content_type",
+    "invalid_otlp_body",
+    "too_many_spans_per_request",
+    "unsupported_wire_type",
+    "protobuf_nesting_too_deep",
 ]
 # These need a server of their own, or time: tts_provider_unconfigured below, body_too_large and request_timeout in
 # test_bodies.py, overloaded and storage_full in test_faults.py.
