@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks on tool calls and model calls. Their rows are put into the file of a stopped server, between upload and
-analysis, because the receiver of spans is another part."""
+"""Checks on tool calls and model calls, which come as spans over OTLP."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,12 +13,10 @@ import pytest
 
 import samples
 from api import Api, Json
-from conftest import BUILT_IN, StartServer
-from volume import opened
+from otlp import ENCODINGS, MS, Encoding, Outcome, Span, of_replay, send
 
 ANCHOR = "2024-01-01T00:00:00.5Z"
-ANCHOR_NS = int(datetime.fromisoformat(ANCHOR).timestamp() * 1000) * 1_000_000
-MS = 1_000_000
+ANCHOR_NS = int(datetime.fromisoformat(ANCHOR).timestamp() * 1000) * MS
 # samples.recording(): the user from 300 to 800 ms, the agent from 1300 to 1800 ms; so the agent's window is from the
 # end of the one to the end of the other.
 INSIDE_MS, BEFORE_MS, AFTER_MS = 1200, 500, 2100
@@ -39,48 +35,37 @@ class Model:
     ttft_ms: int | None
 
 
-def at_ns(at_ms: int | None) -> int | None:
-    return None if at_ms is None else ANCHOR_NS + at_ms * MS
+def attributes_of(row: Tool | Model) -> Iterator[tuple[str, Any]]:
+    if isinstance(row, Tool):
+        yield "gen_ai.tool.name", row.name
+        yield "gen_ai.tool.call.result", '{"ok": true}'
+        if row.args is not None:
+            yield "gen_ai.tool.call.arguments", json.dumps(row.args)
+    else:
+        yield "gen_ai.provider.name", "p"
+        yield "gen_ai.request.model", "m"
+        yield "gen_ai.usage.input_tokens", 12
+        if row.ttft_ms is not None:
+            yield "gen_ai.response.time_to_first_chunk", row.ttft_ms / 1000
 
 
-def insert(db: sqlite3.Connection, replay: str, rows: list[Tool | Model]) -> None:
-    (key,) = db.execute("SELECT id FROM replays WHERE uuid = ?", (uuid.UUID(replay).bytes,)).fetchone()
-    for row in rows:
-        start = at_ns(row.at_ms)
-        end = None if start is None else start + 50 * MS
-        if isinstance(row, Tool):
-            args = None if row.args is None else json.dumps(row.args)
-            db.execute(
-                "INSERT INTO tool_calls (replay_id, span_id, started_at, ended_at, name, args_json, result_json)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, bytes(8), start, end, row.name, args, '{"ok":true}'),
-            )
-        else:
-            db.execute(
-                "INSERT INTO model_usage (replay_id, started_at, ended_at, input_tokens, ttft_ms, provider, model)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, start, end, 12, row.ttft_ms, "p", "m"),
-            )
+def span_of(n: int, row: Tool | Model) -> Span:
+    """Its id is n. Without a time it is a span whose sender gave none."""
+    start = 0 if row.at_ms is None else ANCHOR_NS + row.at_ms * MS
+    name = "execute_tool" if isinstance(row, Tool) else "chat"
+    attributes = dict(attributes_of(row))
+    return Span(name=name, span_id=n.to_bytes(8, "big"), start=start, end=start + 50 * MS, attributes=attributes)
 
 
-def run(start_server: StartServer, cases: list[tuple[Json, list[Tool | Model]]], anchor: str | None) -> list[Json]:
-    """The details of one replay a case, each with its result as `result`; each assertion stands on the agent's turn."""
-    server = start_server(env=BUILT_IN)
-    with Api(server.url) as api:
-        conversations = [api.new_conversation(samples.spec(assertion)) for assertion, _ in cases]
-        replays = [api.new_replay(conversation) for conversation in conversations]
-        for replay in replays:
-            assert api.upload(replay, samples.recording(), started_at=anchor).status_code == 200
-    assert server.stop() == 0
-    with opened(server.data_dir, write=True) as db:
-        for replay, (_, rows) in zip(replays, cases, strict=True):
-            insert(db, replay, rows)
-    server = start_server(env=BUILT_IN)
-    with Api(server.url) as api:
-        for replay in replays:
-            assert api.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
-        results = [api.verdict(replay)["result"] for replay in replays]
-        return [api.detail(replay) | {"result": result} for replay, result in zip(replays, results, strict=True)]
+def run(api: Api, case: tuple[Json, list[Tool | Model]], anchor: str | None, encoding: Encoding) -> Json:
+    """The detail of a replay, with its result as `result`; the assertion stands on the agent's turn."""
+    assertion, rows = case
+    replay = api.new_replay(api.new_conversation(samples.spec(assertion)))
+    assert api.upload(replay, samples.recording(), started_at=anchor).status_code == 200
+    spans = [span_of(n, row) for n, row in enumerate(rows)]
+    assert send(api, of_replay(replay, spans), encoding) == Outcome(0, "")
+    assert api.http.post(f"/v1/replays/{replay}/analyze").status_code == 202
+    return api.detail(replay) | {"result": api.verdict(replay)["result"]}
 
 
 NAME, ARGS = {"kind": "tool_called", "name": "book"}, {"kind": "tool_args_match", "name": "book"}
@@ -129,32 +114,43 @@ CASES: dict[str, tuple[Json, list[Tool | Model], str]] = {
 }
 
 
-def test_tools_and_models(start_server: StartServer) -> None:
-    details = run(start_server, [(assertion, rows) for assertion, rows, _ in CASES.values()], ANCHOR)
-    found = {case: detail["result"]["assertions"][0]["status"] for case, detail in zip(CASES, details, strict=True)}
-    assert found == {case: status for case, (_, _, status) in CASES.items()}
-    for detail in details:
-        row = detail["result"]["assertions"][0]
-        assert (row["message"] is None) == (row["status"] == "passed")
-    messages = {case: detail["result"]["assertions"][0]["message"] for case, detail in zip(CASES, details, strict=True)}
-    assert messages["no model call"] != messages["none carried it"]
-    assert "301" in messages["too late"]
+@pytest.fixture(params=ENCODINGS, ids=str)
+def encoding(request: pytest.FixtureRequest) -> Encoding:
+    return request.param
 
 
-def test_without_an_anchor_nothing_can_be_placed(start_server: StartServer) -> None:
-    kinds: list[Json] = [NAME, NOT, ARGS | {"args": {}}, TTFT]
-    details = run(start_server, [(kind, [Tool("book", INSIDE_MS), Model(INSIDE_MS, 1)]) for kind in kinds], None)
-    for detail in details:
-        (row,) = detail["result"]["assertions"]
-        assert row["status"] == "errored"
-        assert row["message"]
-        assert detail["tool_calls"][0]["audio_offset_ms"] is None
+@pytest.mark.parametrize("case", CASES)
+def test_tools_and_models(shared: Api, case: str, encoding: Encoding) -> None:
+    assertion, rows, status = CASES[case]
+    (row,) = run(shared, (assertion, rows), ANCHOR, encoding)["result"]["assertions"]
+    assert row["status"] == status
+    assert (row["message"] is None) == (status == "passed")
+
+
+def test_messages_say_what_was_missing(shared: Api, encoding: Encoding) -> None:
+    found = {case: run(shared, CASES[case][:2], ANCHOR, encoding) for case in ("no model call", "none carried it")}
+    messages = {detail["result"]["assertions"][0]["message"] for detail in found.values()}
+    assert len(messages) == 2
+    late = run(shared, CASES["too late"][:2], ANCHOR, encoding)
+    assert "301" in late["result"]["assertions"][0]["message"]
+
+
+KINDS: list[Json] = [NAME, NOT, ARGS | {"args": {}}, TTFT]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["kind"])
+def test_without_an_anchor_nothing_can_be_placed(shared: Api, encoding: Encoding, kind: Json) -> None:
+    detail = run(shared, (kind, [Tool("book", INSIDE_MS), Model(INSIDE_MS, 1)]), None, encoding)
+    (row,) = detail["result"]["assertions"]
+    assert row["status"] == "errored"
+    assert row["message"]
+    assert detail["tool_calls"][0]["audio_offset_ms"] is None
 
 
 @pytest.fixture
-def detail(start_server: StartServer) -> Json:
+def detail(shared: Api, encoding: Encoding) -> Json:
     rows: list[Tool | Model] = [Tool("b", AFTER_MS, FULL), Tool("a", INSIDE_MS), Tool("c", None), Model(INSIDE_MS, 42)]
-    return run(start_server, [(NAME, rows)], ANCHOR)[0]
+    return run(shared, (NAME, rows), ANCHOR, encoding)
 
 
 def test_their_rows_are_shown(detail: Json) -> None:
@@ -162,7 +158,7 @@ def test_their_rows_are_shown(detail: Json) -> None:
     assert by_name["a"] == {
         "id": by_name["a"]["id"],
         "audio_offset_ms": INSIDE_MS,
-        "span_id": "0" * 16,
+        "span_id": f"{1:016x}",
         "name": "a",
         "args_json": None,
         "result_json": '{"ok":true}',
@@ -171,17 +167,18 @@ def test_their_rows_are_shown(detail: Json) -> None:
         "latency_ms": 50,
     }
     assert json.loads(by_name["b"]["args_json"]) == FULL
-    assert [by_name["c"][field] for field in ("started_at", "ended_at", "latency_ms", "audio_offset_ms")] == [None] * 4
+    assert by_name["c"]["started_at"] == "1970-01-01T00:00:00.000Z"
+    assert by_name["c"]["audio_offset_ms"] == -ANCHOR_NS // MS
     (usage,) = detail["model_usage"]
     assert usage == {
         "id": usage["id"],
         "audio_offset_ms": INSIDE_MS,
-        "span_id": None,
+        "span_id": f"{3:016x}",
         "provider": "p",
         "model": "m",
         "input_tokens": 12,
         "output_tokens": None,
-        "total_tokens": None,
+        "total_tokens": 12,
         "ttft_ms": 42,
         "started_at": "2024-01-01T00:00:01.700Z",
         "ended_at": "2024-01-01T00:00:01.750Z",
