@@ -55,7 +55,7 @@ static enum xr_code apply_conversation(struct xr_store_tx *tx, struct xr_write *
 }
 
 static int start(void **state) {
-    struct xr_rig *rig = xr_rig_start_stored(ROUTES);
+    struct xr_rig *rig = xr_rig_start_stored(ROUTES, NULL);
     xr_commit(rig->store, apply_conversation, NULL);
     *state = rig;
     return 0;

@@ -71,7 +71,7 @@ struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies
     return rig;
 }
 
-struct xr_rig *xr_rig_start_stored(const struct xr_route *routes) {
+struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct xr_http_times *times) {
     struct xr_rig *rig = rig_new();
     struct xr_err err = {0};
     char path[80], queue_path[80];
@@ -79,7 +79,7 @@ struct xr_rig *xr_rig_start_stored(const struct xr_route *routes) {
     snprintf(queue_path, sizeof queue_path, "%s/queue.db", rig->dir);
     if (xr_store_open(path, queue_path, xr_clock_system(), &rig->store, &err) != XR_OK)
         fail_msg("%s", err.message);
-    rig_serve(rig, routes, NULL, 0);
+    rig_serve(rig, routes, times, 0);
     return rig;
 }
 
@@ -92,8 +92,8 @@ void xr_rig_stop(struct xr_rig *rig) {
     xr_hub_close(rig->hub);
     if (rig->http)
         xr_http_stop(rig->http);
+    xr_pool_free(rig->pool); /* its tasks write to the store */
     xr_store_free(rig->store);
-    xr_pool_free(rig->pool);
     xr_hub_free(rig->hub);
     xr_files_free(rig->files);
     nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

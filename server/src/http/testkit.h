@@ -17,7 +17,7 @@ struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_
 /* The same with another bound on the bodies that are held in memory. */
 struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies_max);
 /* The same with a store. */
-struct xr_rig *xr_rig_start_stored(const struct xr_route *routes);
+struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct xr_http_times *times);
 void xr_rig_stop(struct xr_rig *rig);
 size_t xr_rig_temp_files(const struct xr_rig *rig);
 
