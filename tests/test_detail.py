@@ -4,11 +4,13 @@ into the server's file from outside, as its receiver would put them."""
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -253,28 +255,26 @@ def test_while_late_spans_come_each_version_is_whole(shared: Api, volume: Volume
     replay = fail(shared, shared.new_replay(conversation))
     done = threading.Event()
     seen: dict[str, bytes] = {}
-    counts: list[int] = []
 
-    def read() -> None:
-        while True:
-            last = done.is_set()
+    def read() -> list[int]:
+        counts: list[int] = []
+        for last in itertools.chain(iter(done.is_set, True), [True]):
             reply = shared.http.get(f"/v1/replays/{replay}")
             assert seen.setdefault(reply.headers["etag"], reply.content) == reply.content
             counts.append(len(reply.json()["spans"]))
-            if last:
-                return
+            assert not last or counts[-1] == 80
+        return counts
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for i in range(40):
-        volume.add(replay, [Span(str(i)), Span(str(i))])
-    done.set()
-    for reader in readers:
-        reader.join()
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        for i in range(40):
+            volume.add(replay, [Span(str(i)), Span(str(i))])
+        done.set()
+        for reader in readers:
+            counts = reader.result()
+            assert counts == sorted(counts)
+            assert all(count % 2 == 0 for count in counts)
     assert len({body.count(b'"span_id"') for body in seen.values()}) == len(seen)
-    assert counts[-1] == 80
-    assert all(count % 2 == 0 for count in counts)
 
 
 def test_what_is_kept_is_bounded(start_server: StartServer) -> None:

@@ -55,22 +55,22 @@ static void civil_from_days(int64_t z, int64_t *ret_y, int *ret_m, int *ret_d) {
     *ret_y = yoe + era * 400 + (*ret_m <= 2);
 }
 
-/* `count` decimal digits of v; returns what is behind them. */
-static char *put_digits(char *out, unsigned v, int count) {
-    for (int i = count - 1; i >= 0; i--, v /= 10)
-        out[i] = (char)('0' + v % 10);
-    return out + count;
+static char *put_two_digits(char *out, unsigned v) {
+    out[0] = (char)('0' + v / 10);
+    out[1] = (char)('0' + v % 10);
+    return out + 2;
 }
 
 static char *put_date(char *out, int64_t day) {
     int64_t y;
     int m, d;
     civil_from_days(day, &y, &m, &d);
-    out = put_digits(out, (unsigned)y, 4);
+    out = put_two_digits(out, (unsigned)y / 100);
+    out = put_two_digits(out, (unsigned)y % 100);
     *out++ = '-';
-    out = put_digits(out, (unsigned)m, 2);
+    out = put_two_digits(out, (unsigned)m);
     *out++ = '-';
-    return put_digits(out, (unsigned)d, 2);
+    return put_two_digits(out, (unsigned)d);
 }
 
 /* Digit by digit: a detail has ten thousand times, for which a printf is slow. */
@@ -79,13 +79,14 @@ void xr_time_format(int64_t wall_ns, char out[XR_ISO_MAX]) {
     unsigned in_day = (unsigned)(ms - day * 86400000);
     out = put_date(out, day);
     *out++ = 'T';
-    out = put_digits(out, in_day / 3600000, 2);
+    out = put_two_digits(out, in_day / 3600000);
     *out++ = ':';
-    out = put_digits(out, in_day / 60000 % 60, 2);
+    out = put_two_digits(out, in_day / 60000 % 60);
     *out++ = ':';
-    out = put_digits(out, in_day / 1000 % 60, 2);
+    out = put_two_digits(out, in_day / 1000 % 60);
     *out++ = '.';
-    out = put_digits(out, in_day % 1000, 3);
+    *out++ = (char)('0' + in_day % 1000 / 100);
+    out = put_two_digits(out, in_day % 100);
     *out++ = 'Z';
     *out = '\0';
 }
