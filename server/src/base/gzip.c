@@ -97,7 +97,7 @@ enum xr_code xr_gunzip_finish(const struct xr_gunzip_stream *stream, struct xr_e
 enum xr_code xr_gunzip(struct xr_str in, size_t max, char **ret_bytes, size_t *ret_len, struct xr_err *err) {
     XR_AUTO(xr_gunzip_closep) struct xr_gunzip_stream *stream = NULL;
     enum xr_code code = xr_gunzip_open(max, &stream, err);
-    if (code != XR_OK)
+    if (!stream)
         return code;
     struct xr_buf out = xr_buf_make(max + 1);
     code = xr_gunzip_write(stream, in, &out, err);

@@ -154,7 +154,7 @@
 
 /* Jobs. */
 #define XR_CHAINS_MAX 64 /* replays in analysis at once; most of them wait for a provider */
-#define XR_CHAIN_ARENA_MAX XR_MIB(32) /* rows of one analysis */
+#define XR_CHAIN_ARENA_MAX XR_MIB(64) /* rows of one analysis, its tools' arguments among them */
 #define XR_CALL_ARENA_MAX XR_MIB(4) /* one provider call's result */
 #define XR_SWEEP_BATCH 64 /* stalled replays or lost jobs handled in one write */
 #define XR_LEASE_SWEEP_S 5

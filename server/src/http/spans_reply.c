@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "http/reply.h"
 
-enum { MESSAGE_MAX = 512 };
+enum { MESSAGE_MAX = 512, PARTIAL_MAX = 2 * MESSAGE_MAX };
 
 /* The limits are spelt out by the preprocessor. */
 #define TEXT_OF(x) #x
@@ -56,7 +56,7 @@ static void put_varint(struct xr_buf *buf, uint64_t value) {
  * { int64 rejected_spans = 1; string error_message = 2; }: tags are field << 3 | wire type. */
 static void reply_protobuf(struct xr_request *req, size_t count, struct xr_str message) {
     enum { PARTIAL_SUCCESS = 1 << 3 | 2, REJECTED_SPANS = 1 << 3 | 0, ERROR_MESSAGE = 2 << 3 | 2 };
-    struct xr_buf inner = xr_buf_make(2 * MESSAGE_MAX), *out = xr_response_buf(req);
+    struct xr_buf inner = xr_buf_make(PARTIAL_MAX), *out = xr_response_buf(req);
     if (count > 0) {
         put_varint(&inner, REJECTED_SPANS);
         put_varint(&inner, count);

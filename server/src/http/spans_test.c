@@ -99,20 +99,14 @@ static void assert_overloaded(int fd) {
     xr_reply_clear(&reply);
 }
 
-static bool count_row(const struct xr_span_row *row, void *ctx) {
-    (void)row;
-    ++*(size_t *)ctx;
-    return true;
-}
-
 static size_t spans_in(const struct xr_rig *rig) {
     enum { FIRST_REPLAY = 1 };
     struct xr_store_reader *reader = NULL;
-    size_t count = 0;
+    struct xr_span_totals totals = {0};
     assert_int_equal(xr_store_reader_open(rig->store, &reader, NULL), XR_OK);
-    assert_int_equal(xr_store_spans_each(reader, FIRST_REPLAY, count_row, &count, NULL), XR_OK);
+    assert_int_equal(xr_store_span_totals_get(reader, FIRST_REPLAY, &totals, NULL), XR_OK);
     xr_store_reader_close(reader);
-    return count;
+    return (size_t)totals.spans;
 }
 
 /* Tasks that keep every thread of the pool until they are let go. */

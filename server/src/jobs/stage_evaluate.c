@@ -30,30 +30,19 @@ static enum xr_code no_memory(struct xr_err *err) {
 static enum xr_code read_spans(struct xr_chain *chain, struct xr_evidence *evidence, struct xr_err *err) {
     struct xr_reader_pool *readers = xr_jobs_readers(chain->jobs);
     struct xr_store_reader *reader = NULL;
-    struct xr_tool_call_row *tools = NULL;
-    struct xr_model_usage_row *usage = NULL;
-    size_t tool_count = 0, usage_count = 0;
+    struct xr_tool_call *calls = NULL;
+    struct xr_model_usage *usage = NULL;
     enum xr_code code = xr_reader_pool_take(readers, &reader, err);
     if (code == XR_OK)
-        code = xr_store_tool_calls_get(reader, chain->replay.id, chain->arena, &tools, &tool_count, err);
+        code =
+            xr_store_tool_evidence_get(reader, chain->replay.id, chain->arena, &calls, &evidence->tool_call_count, err);
     if (code == XR_OK)
-        code = xr_store_model_usage_get(reader, chain->replay.id, chain->arena, &usage, &usage_count, err);
+        code = xr_store_model_evidence_get(reader, chain->replay.id, chain->arena, &usage, &evidence->model_usage_count,
+                                           err);
     xr_reader_pool_give(readers, reader);
-    if (code != XR_OK)
-        return code;
-    struct xr_tool_call *calls = xr_arena_array(chain->arena, tool_count, sizeof *calls);
-    struct xr_model_usage *models = xr_arena_array(chain->arena, usage_count, sizeof *models);
-    if (!calls || !models)
-        return no_memory(err);
-    for (size_t i = 0; i < tool_count; i++)
-        calls[i] = tools[i].call;
-    for (size_t i = 0; i < usage_count; i++)
-        models[i] = usage[i].usage;
     evidence->tool_calls = calls;
-    evidence->tool_call_count = tool_count;
-    evidence->model_usage = models;
-    evidence->model_usage_count = usage_count;
-    return XR_OK;
+    evidence->model_usage = usage;
+    return code;
 }
 
 static enum xr_code gather(struct xr_chain *chain, struct xr_evidence *ret_evidence, struct xr_err *err) {

@@ -83,12 +83,13 @@ struct xr_model_usage_row {
     struct xr_model_usage usage; /* started, ttft */
     int64_t ended_ns;
 };
-XR_MUST_USE enum xr_code xr_store_tool_calls_get(struct xr_store_reader *reader, int64_t replay_id,
-                                                 struct xr_arena *arena, struct xr_tool_call_row **ret_rows,
-                                                 size_t *ret_count, struct xr_err *err);
-XR_MUST_USE enum xr_code xr_store_model_usage_get(struct xr_store_reader *reader, int64_t replay_id,
-                                                  struct xr_arena *arena, struct xr_model_usage_row **ret_rows,
-                                                  size_t *ret_count, struct xr_err *err);
+/* What assertions look at, by start. */
+XR_MUST_USE enum xr_code xr_store_tool_evidence_get(struct xr_store_reader *reader, int64_t replay_id,
+                                                    struct xr_arena *arena, struct xr_tool_call **ret_calls,
+                                                    size_t *ret_count, struct xr_err *err);
+XR_MUST_USE enum xr_code xr_store_model_evidence_get(struct xr_store_reader *reader, int64_t replay_id,
+                                                     struct xr_arena *arena, struct xr_model_usage **ret_usage,
+                                                     size_t *ret_count, struct xr_err *err);
 struct xr_span_row {
     int64_t id;
     struct xr_str trace_id, span_id, parent_span_id; /* text; parent ptr NULL: null */

@@ -253,34 +253,86 @@ static void execute(struct xr_test_store *t, const char *sql) {
     sqlite3_close(db);
 }
 
+/* Copies of the rows that each() has handed out. */
+struct seen {
+    struct xr_arena *arena;
+    struct xr_tool_call_row calls[2];
+    struct xr_model_usage_row usage[2];
+    size_t count;
+};
+
+static void keep(struct seen *seen, struct xr_str *view) {
+    if (view->ptr)
+        *view = xr_arena_str(seen->arena, *view);
+}
+
+static bool see_call(const struct xr_tool_call_row *row, void *ctx) {
+    struct seen *seen = ctx;
+    assert_in_range(seen->count, 0, 1);
+    struct xr_tool_call_row *kept = &seen->calls[seen->count++];
+    *kept = *row;
+    keep(seen, &kept->span_id);
+    keep(seen, &kept->call.name);
+    keep(seen, &kept->call.args_json);
+    keep(seen, &kept->result_json);
+    return true;
+}
+
+static bool see_usage(const struct xr_model_usage_row *row, void *ctx) {
+    struct seen *seen = ctx;
+    assert_in_range(seen->count, 0, 1);
+    seen->usage[seen->count++] = *row;
+    return true;
+}
+
+static const char CALLS[] =
+    "INSERT INTO tool_calls (replay_id, span_id, started_at, ended_at, name, args_json, result_json) VALUES"
+    " (7, x'00112233aabbccdd', 20, 30, 'late', '{\"a\":1}', 'null'), (7, 'not hex', 10, NULL, 'early', NULL, NULL),"
+    " (8, NULL, 1, 1, 'other', NULL, NULL);"
+    "INSERT INTO model_usage (replay_id, span_id, started_at, input_tokens, ttft_ms, model) VALUES"
+    " (7, NULL, 5, 9007199254740993, 0, 'm')";
+
 static void calls_and_usage_come_back_by_start(void **state) {
     struct xr_test_store *t = *state;
-    struct xr_tool_call_row *calls;
-    struct xr_model_usage_row *usage;
+    struct seen seen = {.arena = t->arena};
+    execute(t, CALLS);
+    assert_int_equal(xr_store_tool_calls_each(t->reader, 7, see_call, &seen, NULL), XR_OK);
+    assert_int_equal(seen.count, 2);
+    assert_true(xr_str_eq(seen.calls[0].call.name, XR_STR("early")));
+    assert_true(xr_str_eq(seen.calls[0].span_id, XR_STR("not hex")));
+    assert_null(seen.calls[0].call.args_json.ptr);
+    assert_true(seen.calls[0].ended_ns == XR_TIME_NONE);
+    assert_true(xr_str_eq(seen.calls[1].span_id, XR_STR("00112233aabbccdd")));
+    assert_true(xr_str_eq(seen.calls[1].result_json, XR_STR("null")));
+    assert_int_equal(seen.calls[1].call.started_ns, 20);
+    seen.count = 0;
+    assert_int_equal(xr_store_model_usage_each(t->reader, 7, see_usage, &seen, NULL), XR_OK);
+    assert_int_equal(seen.count, 1);
+    assert_null(seen.usage[0].span_id.ptr);
+    assert_null(seen.usage[0].provider.ptr);
+    assert_true(seen.usage[0].input_tokens == INT64_C(9007199254740993));
+    assert_int_equal(seen.usage[0].output_tokens, -1);
+    assert_int_equal(seen.usage[0].usage.ttft_ms, 0);
+    assert_int_equal(seen.usage[0].usage.started_ns, 5);
+    assert_true(seen.usage[0].ended_ns == XR_TIME_NONE);
+}
+
+static void evidence_is_what_assertions_look_at(void **state) {
+    struct xr_test_store *t = *state;
+    struct xr_tool_call *calls;
+    struct xr_model_usage *usage;
     size_t count;
-    execute(t, "INSERT INTO tool_calls (replay_id, span_id, started_at, ended_at, name, args_json, result_json) VALUES"
-               " (7, x'00112233aabbccdd', 20, 30, 'late', '{\"a\":1}', 'null'), (7, 'not hex', 10, NULL, 'early', NULL,"
-               " NULL), (8, NULL, 1, 1, 'other', NULL, NULL);"
-               "INSERT INTO model_usage (replay_id, span_id, started_at, input_tokens, ttft_ms, model) VALUES"
-               " (7, NULL, 5, 9007199254740993, 0, 'm')");
-    assert_int_equal(xr_store_tool_calls_get(t->reader, 7, t->arena, &calls, &count, NULL), XR_OK);
+    execute(t, CALLS);
+    assert_int_equal(xr_store_tool_evidence_get(t->reader, 7, t->arena, &calls, &count, NULL), XR_OK);
     assert_int_equal(count, 2);
-    assert_true(xr_str_eq(calls[0].call.name, XR_STR("early")));
-    assert_true(xr_str_eq(calls[0].span_id, XR_STR("not hex")));
-    assert_null(calls[0].call.args_json.ptr);
-    assert_true(calls[0].ended_ns == XR_TIME_NONE);
-    assert_true(xr_str_eq(calls[1].span_id, XR_STR("00112233aabbccdd")));
-    assert_true(xr_str_eq(calls[1].result_json, XR_STR("null")));
-    assert_int_equal(calls[1].call.started_ns, 20);
-    assert_int_equal(xr_store_model_usage_get(t->reader, 7, t->arena, &usage, &count, NULL), XR_OK);
+    assert_true(xr_str_eq(calls[0].name, XR_STR("early")));
+    assert_null(calls[0].args_json.ptr);
+    assert_int_equal(calls[0].started_ns, 10);
+    assert_true(xr_str_eq(calls[1].args_json, XR_STR("{\"a\":1}")));
+    assert_int_equal(xr_store_model_evidence_get(t->reader, 7, t->arena, &usage, &count, NULL), XR_OK);
     assert_int_equal(count, 1);
-    assert_null(usage[0].span_id.ptr);
-    assert_null(usage[0].provider.ptr);
-    assert_true(usage[0].input_tokens == INT64_C(9007199254740993));
-    assert_int_equal(usage[0].output_tokens, -1);
-    assert_int_equal(usage[0].usage.ttft_ms, 0);
-    assert_int_equal(usage[0].usage.started_ns, 5);
-    assert_true(usage[0].ended_ns == XR_TIME_NONE);
+    assert_int_equal(usage[0].started_ns, 5);
+    assert_int_equal(usage[0].ttft_ms, 0);
 }
 
 struct names {
@@ -437,6 +489,7 @@ int main(void) {
         TEST(outcomes_without_a_verdict_are_kept_but_no_result),
         TEST(nothing_is_written_once_the_replay_is_finished),
         TEST(calls_and_usage_come_back_by_start),
+        TEST(evidence_is_what_assertions_look_at),
         TEST(each_call_and_usage_comes_by_start),
         TEST(totals_of_spans_are_zero_without_a_row),
         TEST(five_thousand_spans_come_back_as_they_were_stored),

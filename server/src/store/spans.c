@@ -23,15 +23,6 @@ static struct xr_str id_view(struct xr_stmt *stmt, int column, char hex[2 * ID_B
     return (struct xr_str){.ptr = hex, .len = 2 * view.len};
 }
 
-/* Makes the view a copy in the arena. */
-static void keep(struct xr_stmt *stmt, struct xr_arena *arena, struct xr_str *view) {
-    if (!view->ptr)
-        return;
-    *view = xr_arena_str(arena, *view);
-    if (!view->ptr)
-        xr_stmt_out_of_memory(stmt);
-}
-
 /* The index gives this order, so nothing is sorted; without a start comes first. */
 static const char TOOL_CALLS[] = "SELECT id, span_id, name, args_json, result_json, started_at, ended_at"
                                  " FROM tool_calls WHERE replay_id = ?1 ORDER BY started_at, id";
@@ -46,30 +37,6 @@ static struct xr_tool_call_row tool_call_view(struct xr_stmt *stmt, char hex[2 *
         .result_json = xr_stmt_view(stmt, 4),
         .ended_ns = xr_stmt_opt_int(stmt, 6, XR_TIME_NONE),
     };
-}
-
-enum xr_code xr_store_tool_calls_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
-                                     struct xr_tool_call_row **ret_rows, size_t *ret_count, struct xr_err *err) {
-    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    struct xr_rows rows = {.arena = arena, .size = sizeof **ret_rows};
-    enum xr_code code = xr_results_query(reader, TOOL_CALLS, replay_id, &stmt, err);
-    bool row = true;
-    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
-        char hex[2 * ID_BYTES_MAX + 1];
-        struct xr_tool_call_row *out = xr_rows_add(&rows, stmt);
-        if (!out)
-            continue;
-        *out = tool_call_view(stmt, hex);
-        keep(stmt, arena, &out->span_id);
-        keep(stmt, arena, &out->call.name);
-        keep(stmt, arena, &out->call.args_json);
-        keep(stmt, arena, &out->result_json);
-    }
-    if (code != XR_OK)
-        return code;
-    *ret_rows = rows.data;
-    *ret_count = rows.count;
-    return XR_OK;
 }
 
 enum xr_code xr_store_tool_calls_each(struct xr_store_reader *reader, int64_t replay_id,
@@ -105,29 +72,6 @@ static struct xr_model_usage_row model_usage_view(struct xr_stmt *stmt, char hex
     };
 }
 
-enum xr_code xr_store_model_usage_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
-                                      struct xr_model_usage_row **ret_rows, size_t *ret_count, struct xr_err *err) {
-    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    struct xr_rows rows = {.arena = arena, .size = sizeof **ret_rows};
-    enum xr_code code = xr_results_query(reader, MODEL_USAGE, replay_id, &stmt, err);
-    bool row = true;
-    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
-        char hex[2 * ID_BYTES_MAX + 1];
-        struct xr_model_usage_row *out = xr_rows_add(&rows, stmt);
-        if (!out)
-            continue;
-        *out = model_usage_view(stmt, hex);
-        keep(stmt, arena, &out->span_id);
-        keep(stmt, arena, &out->provider);
-        keep(stmt, arena, &out->model);
-    }
-    if (code != XR_OK)
-        return code;
-    *ret_rows = rows.data;
-    *ret_count = rows.count;
-    return XR_OK;
-}
-
 enum xr_code xr_store_model_usage_each(struct xr_store_reader *reader, int64_t replay_id,
                                        bool (*each)(const struct xr_model_usage_row *row, void *ctx), void *ctx,
                                        struct xr_err *err) {
@@ -141,6 +85,49 @@ enum xr_code xr_store_model_usage_each(struct xr_store_reader *reader, int64_t r
             break;
     }
     return code;
+}
+
+enum xr_code xr_store_tool_evidence_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
+                                        struct xr_tool_call **ret_calls, size_t *ret_count, struct xr_err *err) {
+    static const char SQL[] =
+        "SELECT started_at, name, args_json FROM tool_calls WHERE replay_id = ?1 ORDER BY started_at, id";
+    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
+    struct xr_rows rows = {.arena = arena, .size = sizeof **ret_calls};
+    enum xr_code code = xr_results_query(reader, SQL, replay_id, &stmt, err);
+    bool row = true;
+    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
+        struct xr_tool_call *call = xr_rows_add(&rows, stmt);
+        if (call)
+            *call = (struct xr_tool_call){.started_ns = xr_stmt_opt_int(stmt, 0, XR_TIME_NONE),
+                                          .name = xr_stmt_str(stmt, 1, arena),
+                                          .args_json = xr_stmt_str(stmt, 2, arena)};
+    }
+    if (code != XR_OK)
+        return code;
+    *ret_calls = rows.data;
+    *ret_count = rows.count;
+    return XR_OK;
+}
+
+enum xr_code xr_store_model_evidence_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
+                                         struct xr_model_usage **ret_usage, size_t *ret_count, struct xr_err *err) {
+    static const char SQL[] =
+        "SELECT started_at, ttft_ms FROM model_usage WHERE replay_id = ?1 ORDER BY started_at, id";
+    XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
+    struct xr_rows rows = {.arena = arena, .size = sizeof **ret_usage};
+    enum xr_code code = xr_results_query(reader, SQL, replay_id, &stmt, err);
+    bool row = true;
+    while (code == XR_OK && (code = xr_stmt_step(stmt, &row, err)) == XR_OK && row) {
+        struct xr_model_usage *usage = xr_rows_add(&rows, stmt);
+        if (usage)
+            *usage = (struct xr_model_usage){.started_ns = xr_stmt_opt_int(stmt, 0, XR_TIME_NONE),
+                                             .ttft_ms = xr_stmt_opt_int(stmt, 1, -1)};
+    }
+    if (code != XR_OK)
+        return code;
+    *ret_usage = rows.data;
+    *ret_count = rows.count;
+    return XR_OK;
 }
 
 /* false: each() has seen enough. */
