@@ -99,48 +99,48 @@ static void assert_overloaded(int fd) {
     xr_reply_clear(&reply);
 }
 
+static bool count_row(const struct xr_span_row *row, void *ctx) {
+    (void)row;
+    ++*(size_t *)ctx;
+    return true;
+}
+
 static size_t spans_in(const struct xr_rig *rig) {
     enum { FIRST_REPLAY = 1 };
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_KIB(64));
     struct xr_store_reader *reader = NULL;
-    struct xr_span_totals totals = {0};
+    size_t count = 0;
     assert_int_equal(xr_store_reader_open(rig->store, &reader, NULL), XR_OK);
-    assert_int_equal(xr_store_span_totals_get(reader, FIRST_REPLAY, &totals, NULL), XR_OK);
+    assert_int_equal(xr_store_reader_begin(reader, NULL), XR_OK);
+    assert_int_equal(xr_store_spans_each(reader, FIRST_REPLAY, arena, count_row, &count, NULL), XR_OK);
+    xr_store_reader_end(reader);
     xr_store_reader_close(reader);
-    return (size_t)totals.spans;
+    return count;
 }
 
-/* Tasks that keep every thread of the pool until they are let go. */
-struct blocker {
-    struct xr_task task;
-    sem_t *running, *release;
-};
-
-struct block {
-    struct blocker blockers[POOL_THREADS];
-    sem_t running, release;
-};
+/* Tasks that keep every thread of the pool until they are let go. Not on a test's stack: a thread may come to its end
+ * after the test. */
+static struct xr_task blockers[POOL_THREADS];
+static sem_t pool_running, pool_release, pool_drained;
 
 static void wait_for_release(struct xr_task *task) {
-    struct blocker *blocker = (struct blocker *)task;
-    sem_post(blocker->running);
-    sem_wait(blocker->release);
+    (void)task;
+    sem_post(&pool_running);
+    sem_wait(&pool_release);
 }
 
-static void block_pool(const struct xr_rig *rig, struct block *block) {
-    sem_init(&block->running, 0, 0);
-    sem_init(&block->release, 0, 0);
+static void block_pool(const struct xr_rig *rig) {
     for (size_t i = 0; i < POOL_THREADS; i++) {
-        block->blockers[i] =
-            (struct blocker){.task.run = wait_for_release, .running = &block->running, .release = &block->release};
-        assert_int_equal(xr_pool_submit(rig->pool, &block->blockers[i].task, NULL), XR_OK);
+        blockers[i] = (struct xr_task){.run = wait_for_release};
+        assert_int_equal(xr_pool_submit(rig->pool, &blockers[i], NULL), XR_OK);
     }
     for (size_t i = 0; i < POOL_THREADS; i++)
-        assert_int_equal(sem_wait(&block->running), 0);
+        assert_int_equal(sem_wait(&pool_running), 0);
 }
 
-static void let_go(struct block *block) {
+static void let_go(void) {
     for (size_t i = 0; i < POOL_THREADS; i++)
-        sem_post(&block->release);
+        sem_post(&pool_release);
 }
 
 static bool has(struct xr_http *http, bool (*what)(const struct xr_http *http)) {
@@ -169,23 +169,21 @@ static void wait_until(const struct xr_rig *rig, bool (*what)(const struct xr_ht
 
 static void a_short_body_is_read_at_once(void **state) {
     struct xr_rig *rig = *state;
-    struct block block;
-    block_pool(rig, &block); /* so it needs nobody of the pool */
+    block_pool(rig); /* so it needs nobody of the pool */
     int fd = ask(rig, 1, SHORT);
     assert_answer(fd, 200, NOTHING_REJECTED);
     close(fd);
     assert_int_equal(spans_in(rig), 1);
-    let_go(&block);
+    let_go();
 }
 
 static void a_long_body_is_read_by_the_pool(void **state) {
     struct xr_rig *rig = *state;
-    struct block block;
-    block_pool(rig, &block);
+    block_pool(rig);
     int fd = ask(rig, 1, LONG), other = ask(rig, 2, SHORT);
     assert_answer(other, 200, NOTHING_REJECTED); /* the request threads are free */
     wait_until(rig, defers);
-    let_go(&block);
+    let_go();
     assert_answer(fd, 200, NOTHING_REJECTED);
     assert_int_equal(spans_in(rig), 2);
     close(fd);
@@ -243,12 +241,11 @@ static void what_is_rejected_is_answered_without_a_write(void **state) {
 /* Its spans are stored all the same; nobody is told. */
 static void a_client_may_go_away_while_its_body_is_read(void **state) {
     struct xr_rig *rig = *state;
-    struct block block;
-    block_pool(rig, &block);
+    block_pool(rig);
     int fd = ask(rig, 1, LONG);
     wait_until(rig, defers);
     close(fd);
-    let_go(&block);
+    let_go();
     fd = ask(rig, 2, LONG);
     assert_answer(fd, 200, NOTHING_REJECTED);
     close(fd);
@@ -263,14 +260,13 @@ static void *stop_server(void *http) {
 
 static void a_server_that_stops_waits_for_spans(void **state) {
     struct xr_rig *rig = *state;
-    struct block block;
     pthread_t stopping;
-    block_pool(rig, &block);
+    block_pool(rig);
     int fd = ask(rig, 1, LONG);
     wait_until(rig, defers);
     assert_int_equal(pthread_create(&stopping, NULL, stop_server, rig->http), 0);
     wait_until(rig, closing);
-    let_go(&block);
+    let_go();
     assert_int_equal(pthread_join(stopping, NULL), 0);
     rig->http = NULL;
     assert_answer(fd, 200, NOTHING_REJECTED);
@@ -284,31 +280,30 @@ static void a_server_may_stop_while_spans_are_read(void **state) {
     times.stop = 20;
     xr_rig_stop(*state);
     struct xr_rig *rig = start_rig(&times);
-    struct block block;
-    block_pool(rig, &block);
+    block_pool(rig);
     int fd = ask(rig, 1, LONG);
     wait_until(rig, defers);
     xr_http_stop(rig->http);
     rig->http = NULL;
     assert_true(xr_hear_end(fd));
     close(fd);
-    let_go(&block);
+    let_go();
     xr_pool_stop(rig->pool);
     xr_rig_stop(rig);
     *state = start_rig(NULL);
 }
 
-static void do_nothing(struct xr_task *task) {
+static void note_drained(struct xr_task *task) {
     (void)task;
+    sem_post(&pool_drained);
 }
 
 static void a_full_pool_is_overloaded_for_long_bodies_only(void **state) {
     struct xr_rig *rig = *state;
-    struct block block;
     struct xr_task waiting[POOL_QUEUE];
-    block_pool(rig, &block);
+    block_pool(rig);
     for (size_t i = 0; i < POOL_QUEUE; i++) {
-        waiting[i] = (struct xr_task){.run = do_nothing};
+        waiting[i] = (struct xr_task){.run = note_drained};
         assert_int_equal(xr_pool_submit(rig->pool, &waiting[i], NULL), XR_OK);
     }
     int fd = ask(rig, 1, LONG), other = ask(rig, 2, SHORT);
@@ -316,7 +311,9 @@ static void a_full_pool_is_overloaded_for_long_bodies_only(void **state) {
     assert_answer(other, 200, NOTHING_REJECTED);
     close(fd);
     close(other);
-    let_go(&block);
+    let_go();
+    for (size_t i = 0; i < POOL_QUEUE; i++)
+        assert_int_equal(sem_wait(&pool_drained), 0);
     fd = ask(rig, 1, LONG);
     assert_answer(fd, 200, NOTHING_REJECTED);
     close(fd);
@@ -372,6 +369,9 @@ static void a_full_writer_is_overloaded_and_a_retry_is_stored(void **state) {
 
 #define T(test) cmocka_unit_test_setup_teardown(test, start, stop)
 int main(void) {
+    sem_init(&pool_running, 0, 0);
+    sem_init(&pool_release, 0, 0);
+    sem_init(&pool_drained, 0, 0);
     sem_init(&writer_held, 0, 0);
     sem_init(&writer_release, 0, 0);
     sem_init(&writes_done, 0, 0);
