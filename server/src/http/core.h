@@ -84,7 +84,7 @@ struct xr_http {
     struct xr_http_times times;
     struct xr_body_budget bodies;
     struct MHD_Daemon *daemon;
-    int listen_fd; /* ours once the daemon is quiesced, else the daemon's */
+    int listen_fd; /* the daemon's, which closes it */
     uint16_t port;
     bool quiesced;
     pthread_key_t reader_key; /* a request thread's struct xr_store_reader */

@@ -5,8 +5,10 @@
 #include "http/shared.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -222,15 +224,25 @@ uint16_t xr_http_port(const struct xr_http *http) {
     return http->port;
 }
 
+/* Closes the listening socket under its number, which gets something that nobody can connect to: request threads may
+ * still use the number. The kernel takes the socket out of their epoll sets. MHD_quiesce_daemon is not for it: it and a
+ * request thread may both take the socket out of the same set, and the one that comes second aborts the process. */
+static bool deafen(int listen_fd) {
+    int deaf_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (deaf_fd < 0)
+        return false;
+    bool replaced = dup3(deaf_fd, listen_fd, O_CLOEXEC) == listen_fd;
+    close(deaf_fd);
+    return replaced;
+}
+
 void xr_http_quiesce(struct xr_http *http) {
     if (http->quiesced)
         return;
     http->quiesced = true;
     atomic_store(&http->closing, true);
-    /* Closing it would leave its number to someone else while request threads may still poll it; after shutdown it
-     * refuses connections at once. */
-    if (MHD_quiesce_daemon(http->daemon) >= 0)
-        (void)shutdown(http->listen_fd, SHUT_RDWR);
+    if (!deafen(http->listen_fd))
+        (void)shutdown(http->listen_fd, SHUT_RDWR); /* refuses connections too, but wakes the request threads for it */
 }
 
 static bool busy_locked(const struct xr_http *http) {
@@ -262,7 +274,6 @@ void xr_http_stop(struct xr_http *http) {
     xr_reaper_stop(http);
     xr_request_abandon_all(http);
     xr_stream_abandon_all(http);
-    MHD_stop_daemon(http->daemon);
-    close(http->listen_fd); /* ours since it was quiesced */
+    MHD_stop_daemon(http->daemon); /* closes what listen_fd is now */
     xr_http_unref(http);
 }
