@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / "build" / "timing"  # environment, packages and what is made from them; nothing of it is in the repository
+CACHE = (
+    ROOT / "build" / "timing"
+)  # environment, packages and what is made from them; nothing of it is in the repository
 VENV = CACHE / "venv"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 

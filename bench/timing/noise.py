@@ -48,7 +48,7 @@ def _add(target: Array, at: int, burst: Array) -> None:
 
 
 def clicks(rng: Rng, n: int) -> Array:
-    """Somebody types: runs of strokes 80 to 250 ms apart, pauses of up to 1.5 s, each key heard again as it comes up."""
+    """Somebody types: runs of strokes 80 to 250 ms apart, then a pause; each key is heard coming up too."""
     out = np.zeros(n, dtype=np.float32)
     at = int(rng.uniform(0, 0.5) * RATE)
     while at < n:

@@ -9,6 +9,7 @@ within 10 ms white noise itself scatters by about that much.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from arrays import PER_MS, Array, np
 from scenes import Utterance
@@ -36,7 +37,7 @@ def listen(recording: Array, noise: Array, told: Sequence[Utterance], unit: floa
         power, noise_power = window_powers(recording[channel]), window_powers(noise[channel])
         mine = [t for t in told if t.truth.channel == channel]
         spans = [(t.truth.start_ms, t.truth.end_ms) for t in mine]
-        middles = [(a[1] + b[0]) / 2 for a, b in zip(spans, spans[1:], strict=False)]
+        middles = [(a[1] + b[0]) / 2 for a, b in pairwise(spans)]
         limits = [0.0, *middles, recording.shape[1] / PER_MS]
         for i, one in enumerate(mine):
             segment = _edges(power, noise_power, one, unit, (limits[i], limits[i + 1]))

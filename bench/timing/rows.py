@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isinf
 
 from score import Spread, Tally, spread
 
@@ -74,17 +75,20 @@ def score_of(tally: Tally) -> Score:
 
 
 def reachable(goal: Goal, oracle: Score) -> Goal:
-    """The goal, or the oracle's figure where the oracle cannot reach it."""
-    if oracle.response is None:
+    """The goal, or the oracle's figure where the oracle cannot reach it. One that lost the utterance says nothing."""
+    best = oracle.response
+    if best is None:
         return goal
-    return Goal(max(goal.median, oracle.response.median), max(goal.p95, oracle.response.p95))
+    pairs = ((goal.median, best.median), (goal.p95, best.p95))
+    median, p95 = (wanted if isinf(possible) else max(wanted, possible) for wanted, possible in pairs)
+    return Goal(median, p95)
 
 
 def ratios(ours: Spread | None, other: Spread | None) -> tuple[float, float] | None:
     """Of median and p95; None where there is nothing to divide by."""
     if ours is None or other is None or not (other.median > 0 and other.p95 > 0):
         return None
-    if other.p95 == float("inf"):
+    if isinf(other.p95):
         return None
     return ours.median / other.median, ours.p95 / other.p95
 

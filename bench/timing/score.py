@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was found held against what is true: missed, invented, and the errors of starts, ends and response times. Pure.
 
-A found stretch belongs to the true utterance of its channel that it overlaps most; one that overlaps none is invented.
-An utterance that nothing belongs to is missed, so two utterances run together are one found and one missed. Its start is
-that of the first stretch that belongs to it, its end that of the last. What was missed has no error but is *lost*: among
-the errors it stands as infinite, so that no detector gains by not answering.
+A found stretch belongs to the true utterance of its channel that it overlaps most. An utterance that nothing belongs to
+is missed, so two utterances run together are one found and one missed. Its start is that of the first stretch that
+belongs to it, its end that of the last. Invented are segments that overlap no utterance of their channel; where they
+are made part of a true turn, they also spoil its ends. What was missed has no error but is *lost*: among the errors it
+stands as infinite, so that no detector gains by not answering.
 """
 
 from __future__ import annotations
@@ -112,11 +113,9 @@ def score_turns(truths: Sequence[Segment], found: Heard) -> Tally:
     """truths: utterances that do not overlap, sides alternating, in order of time."""
     tally = Tally()
     for channel in (USER, AGENT):
-        tally.add(
-            score_spans(
-                [(s.start_ms, s.end_ms) for s in truths if s.channel == channel],
-                [(t.start_ms, t.end_ms) for t in found.turns if t.channel == channel],
-            )
-        )
+        mine = [(s.start_ms, s.end_ms) for s in truths if s.channel == channel]
+        by_turns = score_spans(mine, [(t.start_ms, t.end_ms) for t in found.turns if t.channel == channel])
+        by_turns.invented = score_segments(truths, found, channel).invented
+        tally.add(by_turns)
     tally.responses = _responses(truths, found.turns)
     return tally

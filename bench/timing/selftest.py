@@ -30,55 +30,55 @@ def silence(ms: int) -> Array:
 class Truths(unittest.TestCase):
     def test_window_power_is_the_mean_square_of_its_ten_ms(self) -> None:
         powers = window_powers(np.concatenate((silence(10), tone(10, 2.0))))
-        self.assertEqual(len(powers), 11)
+        assert len(powers) == 11
         np.testing.assert_allclose(powers, [2.0 * k / 10 for k in range(11)], atol=1e-9)
 
     def test_ends_are_the_middles_of_the_outermost_loud_windows(self) -> None:
         found = truth_of(np.concatenate((silence(100), tone(500), silence(200))))
         assert found
         # A full-scale millisecond is a tenth of P, so a window that sees one is loud: the first begins 9 ms before.
-        self.assertEqual((found.start_ms, found.end_ms), (100 - 9 + 5, 600 - 1 + 5))
+        assert (found.start_ms, found.end_ms) == (100 - 9 + 5, 600 - 1 + 5)
 
     def test_a_pause_inside_does_not_matter(self) -> None:
         found = truth_of(np.concatenate((silence(50), tone(300), silence(900), tone(300), silence(50))))
         assert found
-        self.assertEqual((found.start_ms, found.end_ms), (46, 1554))
+        assert (found.start_ms, found.end_ms) == (46, 1554)
 
     def test_what_lies_more_than_30_db_below_p_is_no_speech(self) -> None:
-        for db, start in ((-29, 6), (-31, 206 - 10)):
+        for db, start in ((-29, 13), (-31, 206)):
             faint = tone(200, 1000 * 10 ** (db / 20))
             found = truth_of(np.concatenate((silence(10), faint, tone(600), silence(10))))
             assert found
             with self.subTest(db=db):
-                self.assertAlmostEqual(found.start_ms, start, delta=10)
+                assert abs(found.start_ms - start) <= 1
 
     def test_the_level_does_not_move_it(self) -> None:
         source = np.concatenate((silence(30), tone(200, 40.0), tone(300), tone(150, 35.0), silence(30)))
         loud, quiet = truth_of(source), truth_of(source / 300)
         assert loud
         assert quiet
-        self.assertEqual((loud.start_ms, loud.end_ms), (quiet.start_ms, quiet.end_ms))
+        assert (loud.start_ms, loud.end_ms) == (quiet.start_ms, quiet.end_ms)
 
     def test_speech_that_reaches_the_source_ends_is_seen_whole(self) -> None:
         found = truth_of(tone(300))
         assert found
-        self.assertEqual((found.start_ms, found.end_ms), (-4, 304))
+        assert (found.start_ms, found.end_ms) == (-4, 304)
 
     def test_silence_has_none(self) -> None:
-        self.assertIsNone(truth_of(silence(500)))
-        self.assertIsNone(truth_of(silence(0)))
+        assert truth_of(silence(500)) is None
+        assert truth_of(silence(0)) is None
 
     def test_a_room_that_makes_the_ends_is_not_clear(self) -> None:
         voice, room = tone(500), tone(400, 1000 * 10 ** (-28 / 20))
         clear, covered = truth_of(np.concatenate((silence(400), voice))), truth_of(np.concatenate((room, voice)))
         assert clear
         assert covered
-        self.assertEqual((is_clear(clear), is_clear(covered)), (True, False))
+        assert (is_clear(clear), is_clear(covered)) == (True, False)
 
     def test_the_speech_level_leaves_pauses_out(self) -> None:
         found = truth_of(np.concatenate((tone(500), silence(2000), tone(500))))
         assert found
-        self.assertAlmostEqual(found.speech, 1000.0**2 / 2, delta=1000.0**2 / 2 * 0.02)
+        assert abs(found.speech - 1000.0**2 / 2) < 1000.0**2 / 2 * 0.02
 
 
 class Mixing(unittest.TestCase):
@@ -96,40 +96,40 @@ class Mixing(unittest.TestCase):
                 for side in range(2):
                     with self.subTest(noise=name, snr=snr, side=side):
                         got = 20 * np.log10(amplitude(-25) / rms(mixed.extra[side]))
-                        self.assertAlmostEqual(got, snr, delta=0.01)
+                        assert abs(got - snr) < 0.01
                         heard = mixed.recording[side].astype(np.float64)
                         quiet = rms(heard[RATE:]) / rms(mixed.extra[side][RATE:])
-                        self.assertAlmostEqual(quiet, 1, delta=0.02)
+                        assert abs(quiet - 1) < 0.02
 
     def test_speech_comes_at_its_level(self) -> None:
         for name in ("clean-25", "clean-35", "clean-45"):
             mixed = mix(ROWS[name], self.scene(), None, 1)
             level = 20 * np.log10(rms(mixed.recording[USER][: RATE // 2]) / 32768)
-            self.assertAlmostEqual(level, ROWS[name].level_dbfs, delta=0.05)
+            assert abs(level - ROWS[name].level_dbfs) < 0.05
 
     def test_the_same_seed_gives_the_same_bytes_and_another_one_others(self) -> None:
         first, same, other = (mix(ROWS["clean-25"], self.scene(), None, seed).recording for seed in (1, 1, 2))
-        self.assertTrue(np.array_equal(first, same))
-        self.assertFalse(np.array_equal(first, other))
+        assert np.array_equal(first, same)
+        assert not np.array_equal(first, other)
 
     def test_silence_is_dithered_by_one_lsb(self) -> None:
         quiet = to_int16(generator(1), np.zeros((2, RATE), dtype=np.float32))
-        self.assertEqual(set(np.unique(quiet).tolist()), {-1, 0, 1})
+        assert set(np.unique(quiet).tolist()) == {-1, 0, 1}
 
     def test_pink_noise_has_equal_octaves_and_hum_its_lines(self) -> None:
         pink, hum = (np.abs(np.fft.rfft(SYNTHETIC[name](generator(3), 4 * RATE))) ** 2 for name in ("pink", "hum"))
         octaves = [np.sum(pink[4 * low : 8 * low]) for low in (100, 400, 1600, 6400)]
-        self.assertLess(max(octaves) / min(octaves), 1.25)
+        assert max(octaves) / min(octaves) < 1.25
         lines = hum[[4 * 50 * k for k in range(1, 11)]]
-        self.assertGreater(np.sum(lines) / np.sum(hum), 0.999)
+        assert np.sum(lines) / np.sum(hum) > 0.999
 
     def test_a_level_is_that_of_the_whole_noise(self) -> None:
-        self.assertAlmostEqual(rms(at_level(tone(300), -20)) / 3276.8, 1, delta=1e-4)
+        assert abs(rms(at_level(tone(300), -20)) / 3276.8 - 1) < 1e-4
 
     def test_the_wav_has_left_then_right(self) -> None:
         body = wav(np.array([[1, 2], [3, 4]], dtype=np.int16))
-        self.assertEqual(len(body), 44 + 8)
-        self.assertEqual(np.frombuffer(body[44:], "<i2").tolist(), [1, 3, 2, 4])
+        assert len(body) == 44 + 8
+        assert np.frombuffer(body[44:], "<i2").tolist() == [1, 3, 2, 4]
 
 
 class Detectors(unittest.TestCase):
@@ -137,7 +137,7 @@ class Detectors(unittest.TestCase):
         speech = np.stack([np.concatenate((silence(300), tone(500), silence(400))), silence(1200)])
         told = [Utterance(Segment(296, USER, 804), 1000.0**2 / 2)]
         (found,) = oracle.listen(speech, np.zeros_like(speech), told, 1.0)
-        self.assertEqual((found.start_ms, found.end_ms, found.channel), (296, 804, USER))
+        assert (found.start_ms, found.end_ms, found.channel) == (296, 804, USER)
 
     def test_noise_hides_a_faint_end_from_the_oracle(self) -> None:
         faint = tone(200, 1000 * 10 ** (-25 / 20))
@@ -145,14 +145,14 @@ class Detectors(unittest.TestCase):
         noise = np.stack([at_level(SYNTHETIC["white"](generator(5), 1400 * PER_MS), -43), silence(1400)])
         told = [Utterance(Segment(296, USER, 1004), 1000.0**2 / 2)]
         (found,) = oracle.listen(speech + noise, noise, told, 1.0)
-        self.assertAlmostEqual(found.end_ms, 804, delta=8)
+        assert abs(found.end_ms - 804) < 8
 
     def test_frames_overlap_by_their_context(self) -> None:
         frames = silero.frames_of(np.arange(1, 1025 + 100, dtype=np.float32))
-        self.assertEqual(frames.shape, (3, silero.CONTEXT + silero.FRAME))
-        self.assertEqual((frames[0, 0], frames[0, silero.CONTEXT]), (0, 1))
-        self.assertEqual((frames[1, 0], frames[1, silero.CONTEXT]), (512 - 64 + 1, 513))
-        self.assertEqual(frames[2, -1], 0)
+        assert frames.shape == (3, silero.CONTEXT + silero.FRAME)
+        assert (frames[0, 0], frames[0, silero.CONTEXT]) == (0, 1)
+        assert (frames[1, 0], frames[1, silero.CONTEXT]) == (512 - 64 + 1, 513)
+        assert frames[2, -1] == 0
 
     def test_silero_spans_follow_its_rule(self) -> None:
         frame = silero.FRAME_MS
@@ -172,7 +172,7 @@ class Detectors(unittest.TestCase):
         }
         for name, (probabilities, expected) in cases.items():
             with self.subTest(name):
-                self.assertEqual(silero.spans_of(probabilities, len(probabilities) * frame), expected)
+                assert silero.spans_of(probabilities, len(probabilities) * frame) == expected
 
 
 def suite() -> unittest.TestSuite:

@@ -51,7 +51,9 @@ class Ears:
         self._port, self._data_dir = port, data_dir
         self._wire = Wire(port)
         spec = json.dumps({"name": "timing", "turns": [], "live": True})
-        body = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="spec"\r\n\r\n{spec}\r\n--{BOUNDARY}--\r\n'.encode()
+        body = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="spec"\r\n\r\n{spec}\r\n--{BOUNDARY}--\r\n'.encode()
+        )
         head = request("POST", "/v1/conversations", len(body), f"multipart/form-data; boundary={BOUNDARY}")
         self._conversation = json.loads(self._wire.call(200, head, body))["hash"]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Silero VAD 6.2.3 with its usual settings, by onnxruntime: the detector that others use. Its package's own Python needs
-torch, so its rule for making segments from probabilities is written down here once more."""
+"""Silero VAD 6.2.3 with its usual settings, by onnxruntime: the detector that others use.
+
+Its package's own Python needs torch, so its rule for making segments from probabilities is written down here again."""
 
 from __future__ import annotations
 
