@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Thin targets over Meson and scripts/. `make demo` and `make test` do everything on a bare machine.
 T ?= 60
-.PHONY: all setup build demo test e2e check format bench fuzz clean
+.PHONY: all setup build demo test e2e check format bench bench-timing fuzz clean
 
 all: build
 
@@ -30,6 +30,10 @@ format:
 
 bench: build
 	.venv/bin/python bench/run.py
+	.venv/bin/python bench/timing/run.py
+
+bench-timing: build
+	.venv/bin/python bench/timing/run.py
 
 # T: seconds for each target
 fuzz: setup

@@ -33,7 +33,7 @@ Scores = dict[tuple[str, str], dict[str, Score]]
 
 
 def check_itself() -> None:
-    """The benchmark's own tests, where numpy is: what is not true itself must not measure."""
+    """What is not true itself must not measure."""
     result = unittest.TextTestRunner(stream=io.StringIO()).run(selftest.suite())
     if result.testsRun == 0 or not result.wasSuccessful():
         raise BenchError("".join(text for _, text in result.failures + result.errors) or "no self-test ran")
@@ -96,8 +96,8 @@ def main() -> int:
     options = arguments()
     start = time.monotonic()
     try:
-        check_itself()
         packages.fetch()
+        check_itself()
         print(heading(options), flush=True)
         scores = measure(options)
     except (BenchError, RuntimeError, OSError, subprocess.CalledProcessError) as error:

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what needs numpy: truth, noise, mixing, the oracle and Silero's frames, on cases made by hand. run.py runs
-them before it measures; what needs no numpy is tested in tests/test_timing_bench.py."""
+"""Tests of what needs numpy, run before each measurement: truth, noise, mixing, the oracle and Silero's frames on cases
+made by hand, and scenes as they are measured with. The rest is tested in tests/test_timing_bench.py."""
 
 from __future__ import annotations
 
 import unittest
+from itertools import pairwise
+from typing import ClassVar
 
 import oracle
 import silero
 from arrays import PER_MS, RATE, Array, generator, np, rms
+from background import KINDS, noise_of
+from corpus import HALVES, MUSIC, voices
 from listening import mix
 from noise import SYNTHETIC, amplitude, at_level, to_int16
+from phrases import SENTENCES
 from rows import ROWS
-from scenes import Scene, Utterance
+from scenes import PLANS, TURNS, Scene, Utterance, build
 from server import wav
 from truth import is_clear, truth_of, window_powers
 from turns import AGENT, USER, Segment
@@ -175,6 +180,81 @@ class Detectors(unittest.TestCase):
                 assert silero.spans_of(probabilities, len(probabilities) * frame) == expected
 
 
+class Scenes(unittest.TestCase):
+    """The first of each kind, from real material."""
+
+    scenes: ClassVar[dict[str, Scene]] = {}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.scenes = {name: build(name, "tuning", 0) for name in PLANS}
+
+    def test_the_truth_is_what_lies_in_the_recording(self) -> None:
+        """To the millisecond but where the power hovers about the threshold: there the windows' phase decides."""
+        for name, scene in self.scenes.items():
+            found = sorted(oracle.listen(scene.speech, np.zeros_like(scene.speech), scene.utterances, 1.0))
+            assert [s.channel for s in found] == [s.channel for s in scene.truths]
+            pairs = list(zip(scene.truths, found, strict=True))
+            errors = [abs(getattr(a, end) - getattr(b, end)) for a, b in pairs for end in ("start_ms", "end_ms")]
+            with self.subTest(name):
+                assert max(errors) < 12
+                assert np.quantile(errors, 0.9) <= 1
+
+    def test_each_utterance_has_the_level(self) -> None:
+        for utterance in self.scenes["dialogue"].utterances:
+            truth = utterance.truth
+            speech = self.scenes["dialogue"].speech[truth.channel]
+            powers = window_powers(speech[int(truth.start_ms) * PER_MS : int(truth.end_ms) * PER_MS])
+            assert abs(np.mean(powers[powers > utterance.peak / 1000]) - 1) < 0.1
+
+    def test_sides_alternate_with_gaps_of_a_quarter_to_two_seconds(self) -> None:
+        truths = self.scenes["dialogue"].truths
+        assert [t.channel for t in truths] == [USER, AGENT] * (TURNS // 2)
+        gaps = [after.start_ms - before.end_ms for before, after in pairwise(truths)]
+        assert all(249 <= gap <= 2001 for gap in gaps)
+        assert len({round(t.start_ms % 1, 4) for t in truths}) > TURNS // 2  # not on whole milliseconds
+
+    def test_the_user_barges_in_and_goes_on_after_the_agents_end(self) -> None:
+        for before, after in pairwise(self.scenes["barge-in"].truths):
+            assert (after.start_ms < before.end_ms) == (before.channel == AGENT)
+            assert after.end_ms > before.end_ms
+
+    def test_backchannels_lie_inside_the_users_turns(self) -> None:
+        truths = self.scenes["backchannel"].truths
+        users, agents = ([t for t in truths if t.channel == side] for side in (USER, AGENT))
+        inside = [a for a in agents if any(u.start_ms < a.start_ms and a.end_ms < u.end_ms for u in users)]
+        assert len(inside) == len(users) == TURNS // 2
+        assert len(agents) == TURNS
+
+    def test_the_agent_echoes_on_the_users_channel_30_db_below(self) -> None:
+        scene = self.scenes["echo"]
+        assert scene.echo is not None
+        assert not np.any(scene.echo[AGENT])
+        assert abs(20 * np.log10(rms(scene.echo[USER]) / rms(scene.speech[AGENT])) + 30) < 0.1
+
+    def test_a_scene_is_the_same_every_time_and_another_one_is_not(self) -> None:
+        again, other = build("dialogue", "tuning", 0), build("dialogue", "tuning", 1)
+        assert np.array_equal(again.speech, self.scenes["dialogue"].speech)
+        assert other.truths != again.truths
+
+    def test_the_halves_share_no_voice_no_music_and_no_sentence(self) -> None:
+        for shared in (MUSIC, SENTENCES):
+            assert not set(shared["tuning"]) & set(shared["judging"])
+        folders, names = (
+            [{getattr(v, key) for v in voices(half)} - {""} for half in HALVES] for key in ("folder", "name")
+        )
+        assert not folders[0] & folders[1]
+        assert not names[0] & names[1]
+
+    def test_each_side_has_a_noise_of_its_own_and_each_half_others(self) -> None:
+        for kind in KINDS:
+            first, other = noise_of(kind, "tuning", 0, RATE), noise_of(kind, "judging", 0, RATE)
+            with self.subTest(kind):
+                assert first.shape == (2, RATE)
+                assert not np.array_equal(first[0], first[1])
+                assert not np.array_equal(first, other)
+
+
 def suite() -> unittest.TestSuite:
     loader = unittest.defaultTestLoader
-    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Truths, Mixing, Detectors))
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Truths, Mixing, Detectors, Scenes))
