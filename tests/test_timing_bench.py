@@ -186,10 +186,11 @@ def test_overlap_rows_are_held_against_silero_by_both_ends() -> None:
 
 
 def test_there_is_no_ratio_to_nothing() -> None:
-    assert ratios(Spread(5, 10, 10), Spread(50, 100, 200)) == (0.1, 0.1)
-    assert ratios(Spread(5, 10, 10), Spread(0, 100, 200)) is None
-    assert ratios(Spread(5, 10, 10), Spread(50, LOST, LOST)) is None
-    assert ratios(None, Spread(50, 100, 200)) is None
+    ours = Spread(5, 10, 10)
+    assert ratios(ours, Spread(50, 100, 200)) == (0.1, 0.1)
+    assert ratios(ours, Spread(50, LOST, LOST)) == (0.1, None)
+    assert ratios(ours, Spread(0, 100, 200)) == (None, 0.1)
+    assert ratios(None, Spread(50, 100, 200)) == (None, None)
 
 
 def test_every_condition_of_the_goals_has_its_row() -> None:

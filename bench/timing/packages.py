@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from environment import CACHE
+from measure import BenchError
 
 NAMES = (
     *(f"asterisk-core-sounds-{language}-wav" for language in ("en", "es", "it", "fr", "ru")),
@@ -27,7 +28,9 @@ def fetch() -> None:
         return
     print("timing: downloading recordings, 115 MB of Debian packages", file=sys.stderr, flush=True)
     FILES.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["apt-get", "download", "-qq", *NAMES], cwd=FILES, check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run(["apt-get", "download", "-qq", *NAMES], cwd=FILES, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BenchError(f"apt-get download failed (does it need apt-get update?):\n{done.stderr}")
     for name in NAMES:
         newest = max(FILES.glob(f"{name}_*.deb"))
         subprocess.run(["dpkg", "-x", newest, UNPACKED], check=True)

@@ -84,13 +84,15 @@ def reachable(goal: Goal, oracle: Score) -> Goal:
     return Goal(median, p95)
 
 
-def ratios(ours: Spread | None, other: Spread | None) -> tuple[float, float] | None:
+def _ratio(ours: float, other: float) -> float | None:
+    return ours / other if other > 0 and not isinf(other) else None
+
+
+def ratios(ours: Spread | None, other: Spread | None) -> tuple[float | None, float | None]:
     """Of median and p95; None where there is nothing to divide by."""
-    if ours is None or other is None or not (other.median > 0 and other.p95 > 0):
-        return None
-    if isinf(other.p95):
-        return None
-    return ours.median / other.median, ours.p95 / other.p95
+    if ours is None or other is None:
+        return None, None
+    return _ratio(ours.median, other.median), _ratio(ours.p95, other.p95)
 
 
 def _behind(ours: Spread | None, silero: Spread | None) -> bool:

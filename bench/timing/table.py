@@ -34,8 +34,11 @@ def _goal(goal: Goal | None, oracle: Score) -> str:
 
 
 def _ratio(ours: Spread | None, silero: Spread | None) -> str:
-    found = ratios(ours, silero)
-    return "" if found is None else " ".join("lost" if math.isinf(r) else f"{r:.2f}" for r in found)
+    """A dash: Silero lost it."""
+    if ours is None or silero is None:
+        return ""
+    found = ("-" if r is None else "lost" if math.isinf(r) else f"{r:.2f}" for r in ratios(ours, silero))
+    return " ".join(f"{r:>4}" for r in found)
 
 
 def _lines(row: Row, part: str, scores: Scores) -> list[list[str]]:
