@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from arrays import RATE, Array, np, resample
+from arrays import RATE, Array, audible, np, resample
 from environment import CACHE
 from packages import UNPACKED
 from phrases import BACKCHANNELS, SENTENCES
@@ -96,9 +96,16 @@ def read(path: Path) -> tuple[Array, int]:
         return np.frombuffer(data, "<i2").astype(np.float32), file.getframerate()
 
 
+def _voice(path: Path) -> tuple[Array, int]:
+    """An utterance's samples. Some of flite's voices have an offset while they speak, of a level about that at which
+    speech begins: no recorder would let it through, and nobody hears it."""
+    samples, rate = read(path)
+    return audible(samples, rate), rate
+
+
 @lru_cache(maxsize=64)
 def clip(path: Path) -> Clip:
-    samples, rate = read(path)
+    samples, rate = _voice(path)
     samples = resample(samples, RATE // rate, 1)
     truth = truth_of(samples)
     assert truth is not None, path
@@ -106,7 +113,7 @@ def clip(path: Path) -> Clip:
 
 
 def _truth_at_source(path: Path) -> Truth | None:
-    samples, rate = read(path)
+    samples, rate = _voice(path)
     return truth_of(samples, rate // 1000)
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import oracle
 import silero
-from arrays import PER_MS, RATE, Array, generator, np, rms
+from arrays import PER_MS, RATE, Array, audible, generator, np, rms
 from background import KINDS, noise_of
 from corpus import HALVES, MUSIC, voices
 from listening import mix
@@ -84,6 +84,16 @@ class Truths(unittest.TestCase):
         found = truth_of(np.concatenate((tone(500), silence(2000), tone(500))))
         assert found
         assert abs(found.speech - 1000.0**2 / 2) < 1000.0**2 / 2 * 0.02
+
+    def test_an_offset_while_somebody_speaks_is_no_speech(self) -> None:
+        voice = np.concatenate((silence(300), tone(500), silence(300)))
+        offset = np.concatenate((silence(100), np.full(900 * PER_MS, 50.0), silence(100)))
+        raw, heard = truth_of(voice + offset), truth_of(audible(voice + offset, RATE))
+        assert raw
+        assert heard
+        assert raw.start_ms < 110
+        assert abs(heard.start_ms - 296) <= 1
+        assert abs(heard.end_ms - 804) <= 1
 
 
 class Mixing(unittest.TestCase):
