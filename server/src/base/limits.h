@@ -132,6 +132,8 @@
 /* Store and queue. */
 #define XR_WRITES_MAX 8192 /* writes waiting for the writer */
 #define XR_WRITE_GROUP_MAX 512 /* writes in one commit */
+#define XR_BULK_HOLD_MS 5 /* after another write, none of them begins for so long, in case one more follows, */
+#define XR_BULK_HOLD_MAX_MS 15 /* but no longer than this after the last of them */
 #define XR_BULK_GROUP_MS 20 /* a group of bulk writes takes no more of them after so long */
 #define XR_BUSY_TIMEOUT_MS 2000 /* another process holds the database */
 /* Pages in the log after which an idle writer copies them to the database, and after which a busy one does: while it

@@ -39,8 +39,8 @@ struct xr_write {
     void (*done)(struct xr_write *write, enum xr_code code, const struct xr_err *err);
     void *ctx;
     struct xr_write *next; /* links a chain for xr_store_submit; the store's, while queued */
-    /* Of a chain's first: much to write, and no verdict waits for it. Bulk chains and the others take turns, a group
-     * each, and a group of bulk chains ends as soon as another one waits. */
+    /* Of a chain's first: much to write, and no verdict waits for it. A group takes no more bulk chains as soon as
+     * another one waits, which then joins it; and if both wait, they take turns at being first in a group. */
     bool bulk;
 };
 /* Queues a chain of writes (linked by next), whole and in order, to be committed in one group. Never waits; any thread.

@@ -56,7 +56,9 @@ struct xr_writer {
     bool queue_joined; /* queue.db is part of the group's transaction */
     struct outcome group[XR_WRITES_MAX];
     size_t count;
-    struct fifo *source; /* of the group; between two, of the last one */
+    struct fifo *source; /* of the chain that was taken last */
+    bool had_bulk, had_prompt; /* the group */
+    int64_t bulk_end_ns, hold_until_ns; /* when the last group with bulk writes ended, and until when none begins */
     int64_t began_mono_ns; /* the group */
     const struct xr_clock *clock;
     struct xr_store_options options;
@@ -151,15 +153,39 @@ static enum xr_code apply_one(struct xr_writer *w, struct xr_store_tx *tx, struc
     return code == XR_OK ? run_on_both(w, "RELEASE one", err) : code;
 }
 
-/* Under the lock. Where the group's next chain comes from; NULL: the group is to be committed as it is. */
+/* The machine's own: writes wait for real. */
+static int64_t mono_ns(void) {
+    return xr_clock_mono(xr_clock_system());
+}
+
+static bool holding(const struct xr_writer *w) {
+    return mono_ns() < w->hold_until_ns;
+}
+
+/* After a group. Where one prompt write was, the next of the same replay often follows: bulk writes leave it the disk
+ * and the processor for a moment, but no longer than they have to. */
+static void hold_bulk(struct xr_writer *w) {
+    int64_t now_ns = mono_ns();
+    if (w->had_bulk)
+        w->bulk_end_ns = now_ns;
+    int64_t most_ns = w->bulk_end_ns + XR_BULK_HOLD_MAX_MS * XR_NS_PER_MS;
+    int64_t wanted_ns = now_ns + XR_BULK_HOLD_MS * XR_NS_PER_MS;
+    if (w->had_prompt)
+        w->hold_until_ns = wanted_ns < most_ns ? wanted_ns : most_ns;
+    w->had_bulk = w->had_prompt = false;
+}
+
+/* Under the lock. Where the group's next chain comes from; NULL: the group is to be committed as it is. Prompt writes
+ * end a group of bulk ones by joining it: they wait for the bulk write that is being applied, not for its commit too.
+ */
 static struct fifo *next_source(struct xr_writer *w) {
     struct fifo *prompt = w->prompt.count > 0 ? &w->prompt : NULL, *bulk = w->bulk.count > 0 ? &w->bulk : NULL;
-    if (w->count == 0) /* who did not have the last group, if both wait */
-        return prompt && (!bulk || w->source == &w->bulk) ? prompt : bulk;
-    if (w->source == &w->prompt)
+    if (w->count == 0) /* bulk writes are next if prompt ones came last and they have stood back for long enough */
+        return prompt && (!bulk || w->source == &w->bulk || holding(w)) ? prompt : bulk;
+    if (prompt || w->source == &w->prompt)
         return prompt;
     bool late = xr_clock_mono(w->clock) - w->began_mono_ns > XR_BULK_GROUP_MS * XR_NS_PER_MS;
-    return prompt || late ? NULL : bulk;
+    return late ? NULL : bulk;
 }
 
 /* Adds one more chain to the group, whole; the first always fits. False: no more. */
@@ -173,6 +199,7 @@ static bool take_chain(struct xr_writer *w) {
         fifo->count--;
         w->writes -= chain.count;
         w->source = fifo;
+        *(fifo == &w->bulk ? &w->had_bulk : &w->had_prompt) = true;
     }
     pthread_mutex_unlock(&w->lock);
     struct xr_write *write = chain.first;
@@ -320,32 +347,38 @@ static void probe(struct xr_writer *w) {
 
 enum todo { TODO_STOP, TODO_GROUP, TODO_CHECKPOINT, TODO_PROBE };
 
-static struct timespec probe_time(const struct xr_writer *w) {
-    enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += w->options.probe_ms / MS_PER_S;
-    at.tv_nsec += (long)(w->options.probe_ms % MS_PER_S) * NS_PER_MS;
-    if (at.tv_nsec >= NS_PER_S) {
-        at.tv_sec++;
-        at.tv_nsec -= NS_PER_S;
-    }
-    return at;
+static struct timespec time_of(int64_t ns) {
+    return (struct timespec){.tv_sec = ns / XR_NS_PER_S, .tv_nsec = ns % XR_NS_PER_S};
+}
+
+/* Under the lock. Nothing but bulk writes waits, and they still stand back. */
+static bool only_held(const struct xr_writer *w) {
+    return w->writes > 0 && w->prompt.count == 0 && !w->stopping && holding(w);
+}
+
+/* Under the lock. What there is to do when nothing waits; TODO_GROUP: look again. */
+static enum todo idle(struct xr_writer *w, const struct timespec *probe_at) {
+    if (w->stopping)
+        return TODO_STOP;
+    if (checkpoint_due(w, w->options.checkpoint_pages))
+        return TODO_CHECKPOINT;
+    if (w->health == XR_OK)
+        pthread_cond_wait(&w->wake, &w->lock);
+    else if (pthread_cond_timedwait(&w->wake, &w->lock, probe_at) == ETIMEDOUT && w->writes == 0)
+        return TODO_PROBE;
+    return TODO_GROUP;
 }
 
 static enum todo next(struct xr_writer *w) {
     enum todo todo = TODO_GROUP;
     pthread_mutex_lock(&w->lock);
-    struct timespec until = probe_time(w);
-    while (w->writes == 0 && todo == TODO_GROUP) {
-        if (w->stopping)
-            todo = TODO_STOP;
-        else if (checkpoint_due(w, w->options.checkpoint_pages))
-            todo = TODO_CHECKPOINT;
-        else if (w->health == XR_OK)
-            pthread_cond_wait(&w->wake, &w->lock);
-        else if (pthread_cond_timedwait(&w->wake, &w->lock, &until) == ETIMEDOUT && w->writes == 0)
-            todo = TODO_PROBE;
+    const struct timespec probe_at = time_of(mono_ns() + w->options.probe_ms * XR_NS_PER_MS);
+    const struct timespec held_until = time_of(w->hold_until_ns);
+    while (todo == TODO_GROUP && (w->writes == 0 || only_held(w))) {
+        if (w->writes == 0)
+            todo = idle(w, &probe_at);
+        else
+            pthread_cond_timedwait(&w->wake, &w->lock, &held_until);
     }
     pthread_mutex_unlock(&w->lock);
     return todo;
@@ -357,6 +390,7 @@ static void *run(void *arg) {
     for (enum todo todo = next(w); todo != TODO_STOP; todo = next(w)) {
         if (todo == TODO_GROUP) {
             commit_group(w);
+            hold_bulk(w);
             announce(w);
         } else if (todo == TODO_PROBE) {
             probe(w);

@@ -304,9 +304,12 @@ static void a_busy_writer_checkpoints_and_the_log_starts_over(void **state) {
 
 /* A write that holds the writer until `gate`, and behind it what `items` say. */
 static void queue_behind(struct xr_test_store *t, struct item *blocker, struct item *items, size_t count) {
+    sem_t entered;
+    sem_init(&entered, 0, 0);
+    blocker->entered = &entered;
     assert_int_equal(xr_store_submit(t->store, &blocker->write, NULL), XR_OK);
-    while (blocker->now_ns == 0)
-        sched_yield(); /* the blocker is a group of its own: what comes now is not in it */
+    sem_wait(&entered);
+    sem_destroy(&entered);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(xr_store_submit(t->store, &items[i].write, NULL), XR_OK);
 }
@@ -340,30 +343,83 @@ static void bulk_writes_stand_back(void **state) {
     sem_destroy(&gate);
 }
 
-/* However many prompt writes wait, a bulk one waits for one group of them only. */
+static void wait_until(int64_t mono_ns) {
+    while (xr_clock_mono(xr_clock_system()) < mono_ns)
+        sched_yield();
+}
+
+/* However many prompt writes wait, a bulk one that has stood back for its time has the next group. */
 static void bulk_writes_are_not_starved(void **state) {
     enum { MANY = XR_WRITE_GROUP_MAX };
     struct xr_test_store *t = *state;
     struct log log;
-    sem_t gate;
+    sem_t gate, second_gate;
     struct item blocker = {.gate = &gate}, bulk = {.n = 1, .conversation = true};
     struct item *items = calloc(2 * (size_t)MANY, sizeof *items);
     assert_non_null(items);
     log_init(&log);
     sem_init(&gate, 0, 0);
+    sem_init(&second_gate, 0, 0);
     ready(&blocker, &log);
     ready(&bulk, &log);
     blocker.write.bulk = bulk.write.bulk = true;
     queue_behind(t, &blocker, &bulk, 1);
+    items[0].gate = &second_gate;
     assert_int_equal(xr_store_submit(t->store, chain(items, MANY, &log), NULL), XR_OK);
     assert_int_equal(xr_store_submit(t->store, chain(items + MANY, MANY, &log), NULL), XR_OK);
     sem_post(&gate);
+    log_wait(&log, 1);
+    wait_until(xr_clock_mono(xr_clock_system()) + XR_BULK_HOLD_MAX_MS * XR_NS_PER_MS);
+    sem_post(&second_gate);
     log_wait(&log, 2 + 2 * MANY);
     assert_int_equal(items[0].position, 1);
     assert_int_equal(bulk.position, 1 + MANY);
     assert_int_equal(items[MANY].position, 2 + MANY);
     sem_destroy(&gate);
+    sem_destroy(&second_gate);
     free(items);
+}
+
+struct timed {
+    struct xr_write write;
+    int64_t applied_ns;
+    sem_t done;
+};
+
+static enum xr_code apply_timed(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
+    ((struct timed *)write)->applied_ns = xr_clock_mono(xr_clock_system());
+    return xr_sql_script(xr_store_tx_sql(tx), "UPDATE conversations SET live = live", err);
+}
+
+static void timed_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    (void)err;
+    assert_int_equal(code, XR_OK);
+    sem_post(&((struct timed *)write)->done);
+}
+
+static int64_t apply_and_wait(struct xr_test_store *t, bool bulk) {
+    struct timed timed = {.write = {.apply = apply_timed, .done = timed_done, .bulk = bulk}};
+    sem_init(&timed.done, 0, 0);
+    assert_int_equal(xr_store_submit(t->store, &timed.write, NULL), XR_OK);
+    sem_wait(&timed.done);
+    sem_destroy(&timed.done);
+    return timed.applied_ns;
+}
+
+/* Only where the disk was quick can it be told: the hold ends some time after the bulk write before it. */
+static void a_bulk_write_leaves_the_one_after_a_prompt_write_its_time(void **state) {
+    enum { TRIES = 1000, SLACK_MS = XR_BULK_HOLD_MAX_MS - XR_BULK_HOLD_MS };
+    struct xr_test_store *t = *state;
+    for (int i = 0; i < TRIES; i++) {
+        int64_t first_ns = apply_and_wait(t, true), prompt_ns = apply_and_wait(t, false);
+        bool quick = xr_clock_mono(xr_clock_system()) - first_ns < SLACK_MS * XR_NS_PER_MS;
+        int64_t second_ns = apply_and_wait(t, true);
+        if (!quick)
+            continue;
+        assert_true(second_ns - prompt_ns >= XR_BULK_HOLD_MS * XR_NS_PER_MS);
+        return;
+    }
+    fail_msg("two commits never took less than %d ms", SLACK_MS);
 }
 
 static int64_t ticking(void *ctx) {
@@ -422,6 +478,7 @@ int main(void) {
         TEST(a_busy_writer_checkpoints_and_the_log_starts_over),
         TEST(bulk_writes_stand_back),
         TEST(bulk_writes_are_not_starved),
+        TEST(a_bulk_write_leaves_the_one_after_a_prompt_write_its_time),
         TEST(a_group_of_bulk_writes_ends_after_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

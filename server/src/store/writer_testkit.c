@@ -43,6 +43,8 @@ static enum xr_code add_job(struct xr_store_tx *tx, uint8_t n, struct xr_err *er
 static enum xr_code apply(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
     struct item *item = write->ctx;
     item->now_ns = xr_store_tx_now(tx);
+    if (item->entered)
+        sem_post(item->entered);
     if (item->gate)
         sem_wait(item->gate);
     enum xr_code code = item->conversation ? add_conversation(tx, item->n, err) : XR_OK;

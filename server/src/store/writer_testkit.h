@@ -14,7 +14,7 @@ struct item {
     uint8_t n;
     bool conversation, job;
     enum xr_code answer;
-    sem_t *gate; /* waits for it inside apply */
+    sem_t *entered, *gate; /* inside apply: posts the one, then waits for the other */
 
     int64_t now_ns; /* seen by apply */
     enum xr_code code;
