@@ -94,18 +94,18 @@ def table(assets: list[Asset]) -> str:
     return "\n".join(lines)
 
 
-def assembly(bin_file: Path) -> str:
+def assembly(symbol: str, file: Path, digest: str) -> str:
     return "\n".join(
         [
             # The digest makes a changed file a changed source to whatever caches compilations.
-            f"/* {SPDX} {hashlib.sha256(bin_file.read_bytes()).hexdigest()} */",
+            f"/* {SPDX} {digest} */",
             '    .section .rodata, "a"',
             "    .balign 16",
-            "    .global xr_assets_bin",
-            "    .type xr_assets_bin, @object",
-            "xr_assets_bin:",
-            f"    .incbin {c_string(str(bin_file.resolve()))}",
-            "    .size xr_assets_bin, . - xr_assets_bin",
+            f"    .global {symbol}",
+            f"    .type {symbol}, @object",
+            f"{symbol}:",
+            f"    .incbin {c_string(str(file.resolve()))}",
+            f"    .size {symbol}, . - {symbol}",
             '    .section .note.GNU-stack, "", @progbits',
             "",
         ]
@@ -118,8 +118,9 @@ def main() -> None:
         raise SystemExit("embed: no files given")
     assets = [read_asset(spec) for spec in specs]
     bin_file = out / "assets.bin"
-    bin_file.write_bytes(b"".join(content for _, _, _, content, _ in assets))
-    (out / "assets.S").write_text(assembly(bin_file))
+    content = b"".join(content for _, _, _, content, _ in assets)
+    bin_file.write_bytes(content)
+    (out / "assets.S").write_text(assembly("xr_assets_bin", bin_file, hashlib.sha256(content).hexdigest()))
     (out / "assets.c").write_text(table(assets))
 
 
