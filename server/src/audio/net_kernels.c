@@ -7,11 +7,12 @@
 #include <string.h>
 
 /* How wide a vector is, and how large the tile of sums that stays in registers: ROWS rows of PANELS panels, or WIDE
- * panels where there is one row only. At least eight sums are needed to hide how long one takes. */
+ * panels where there is one row only. At least eight sums are needed to hide how long one takes; with many more than
+ * that gcc no longer keeps all of them in the 16 registers that there are before AVX-512. */
 #if defined(__AVX512F__)
 enum { WIDTH = 16, ROWS = 8, PANELS = 2, WIDE = 8 };
 #elif defined(__AVX2__)
-enum { WIDTH = 8, ROWS = 6, PANELS = 1, WIDE = 4 };
+enum { WIDTH = 8, ROWS = 4, PANELS = 1, WIDE = 4 };
 #else
 enum { WIDTH = 4, ROWS = 2, PANELS = 1, WIDE = 2 };
 #endif
@@ -127,12 +128,10 @@ INLINE float hyperbolic_tangent(float x) {
 }
 
 static void step(const float *restrict gates, float *restrict cell, float *restrict hidden, float *restrict rectified) {
+    const float *forget = gates + XR_NET_UNITS, *candidate = forget + XR_NET_UNITS, *out = candidate + XR_NET_UNITS;
     for (size_t i = 0; i < XR_NET_UNITS; i++) {
-        float in = logistic(gates[i]), forget = logistic(gates[XR_NET_UNITS + i]);
-        float candidate = hyperbolic_tangent(gates[2 * XR_NET_UNITS + i]);
-        float out = logistic(gates[3 * XR_NET_UNITS + i]);
-        cell[i] = forget * cell[i] + in * candidate;
-        hidden[i] = out * hyperbolic_tangent(cell[i]);
+        cell[i] = logistic(forget[i]) * cell[i] + logistic(gates[i]) * hyperbolic_tangent(candidate[i]);
+        hidden[i] = logistic(out[i]) * hyperbolic_tangent(cell[i]);
         rectified[i] = hidden[i] > 0 ? hidden[i] : 0;
     }
 }

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #define TAU 6.283185307179586
+#define RATE ((double)XR_NET_RATE)
 
 enum { FORMANTS = 3, VOWELS = 4, VOWEL_SAMPLES = 2400, WORD_SAMPLES = 4 * VOWEL_SAMPLES, PAUSE_SAMPLES = 4000 };
 
@@ -20,19 +21,19 @@ static double random_next(uint32_t *seed) {
 }
 
 static double tone_at(size_t i, double hz) {
-    return sin(TAU * hz * (double)i / XR_NET_RATE);
+    return sin(TAU * hz * (double)i / RATE);
 }
 
 static double chirp_at(size_t i) {
-    const double low = 80, high = 7000, seconds = (double)NET_SIGNAL_SAMPLES / XR_NET_RATE;
-    double at = (double)i / XR_NET_RATE;
+    const double low = 80, high = 7000, seconds = (double)NET_SIGNAL_SAMPLES / RATE;
+    double at = (double)i / RATE;
     return sin(TAU * (low * at + (high - low) * at * at / (2 * seconds)));
 }
 
 /* Two poles at a formant. */
 static double resonate(double state[2], double in, double hz, double width) {
-    double radius = exp(-TAU / 2 * width / XR_NET_RATE);
-    double out = in + 2 * radius * cos(TAU * hz / XR_NET_RATE) * state[0] - radius * radius * state[1];
+    double radius = exp(-TAU / 2 * width / RATE);
+    double out = in + 2 * radius * cos(TAU * hz / RATE) * state[0] - radius * radius * state[1];
     state[1] = state[0];
     state[0] = out;
     return out * (1 - radius);
@@ -48,8 +49,8 @@ static void make_voice(float *samples) {
     for (size_t i = 0; i < NET_SIGNAL_SAMPLES; i++) {
         size_t at = i % (WORD_SAMPLES + PAUSE_SAMPLES), vowel = at / VOWEL_SAMPLES % VOWELS;
         double pulse = random_next(&seed) * 0.01, sum = 0;
-        double swell = at < WORD_SAMPLES ? sin(TAU / 2 * (double)(at % VOWEL_SAMPLES) / VOWEL_SAMPLES) : 0;
-        phase += (140 - 30 * (double)at / WORD_SAMPLES) / XR_NET_RATE;
+        double swell = at < WORD_SAMPLES ? sin(TAU / 2 * (double)(at % VOWEL_SAMPLES) / (double)VOWEL_SAMPLES) : 0;
+        phase += (140 - 30 * (double)at / (double)WORD_SAMPLES) / RATE;
         if (phase >= 1) {
             phase -= 1;
             pulse += 1;

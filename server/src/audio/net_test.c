@@ -137,7 +137,7 @@ static void extremes_give_probabilities(void **state) {
     XR_AUTO(xr_net_freep) struct xr_net *net = make_net();
     for (size_t h = 0; h < sizeof halves / sizeof halves[0]; h++) {
         XR_AUTO(xr_net_stream_freep) struct xr_net_stream *stream = make_stream(net);
-        for (size_t i = 0; i < WINDOWS * XR_NET_WINDOW; i++)
+        for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
             samples[i] = i / halves[h] % 2 == 0 ? 1.0F : -1.0F;
         xr_net_stream_run(stream, samples, WINDOWS, out);
         for (size_t i = 0; i < WINDOWS; i++)
