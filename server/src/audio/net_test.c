@@ -183,27 +183,58 @@ static void threads_share_a_network(void **state) {
     }
 }
 
-static void a_transform_that_cannot_be_halved_is_refused(void **state) {
-    (void)state;
-    enum { HEADER = 1216, ROW = XR_NET_FRAME };
-    static const size_t places[] = {
-        0, 5, ROW + 128 + 7, XR_NET_BINS * ROW + 9, 150 * ROW + 128, (2 * XR_NET_BINS - 1) * ROW + 3};
+static void add_to_weight(unsigned char *file, size_t at, float what) {
+    enum { HEADER = 1216 };
+    float number;
+    memcpy(&number, file + HEADER + at * sizeof number, sizeof number);
+    number += what;
+    memcpy(file + HEADER + at * sizeof number, &number, sizeof number);
+}
+
+static void expect_load_of_changed(size_t at, size_t mirror, enum xr_code code) {
     const struct xr_net_kernels *kernels[XR_NET_VARIANTS_MAX];
-    struct xr_net *net = NULL;
+    XR_AUTO(xr_net_freep) struct xr_net *net = NULL;
     size_t size = (size_t)xr_voice_network_size;
     unsigned char *file = malloc(size);
     assert_non_null(file);
+    memcpy(file, xr_voice_network, size);
+    add_to_weight(file, at, 0.001F);
+    if (mirror != at)
+        add_to_weight(file, mirror, -0.001F);
     xr_net_kernels_usable(kernels);
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        float number;
-        memcpy(file, xr_voice_network, size);
-        memcpy(&number, file + HEADER + places[i] * sizeof number, sizeof number);
-        number += 0.001F;
-        memcpy(file + HEADER + places[i] * sizeof number, &number, sizeof number);
-        assert_int_equal(xr_net_load(kernels[0], file, size, &net, NULL), XR_CORRUPT);
-        assert_null(net);
-    }
+    assert_int_equal(xr_net_load(kernels[0], file, size, &net, NULL), code);
+    assert_true((net != NULL) == (code == XR_OK));
     free(file);
+}
+
+static void a_transform_that_cannot_be_halved_is_refused(void **state) {
+    (void)state;
+    enum { ROW = XR_NET_FRAME, SINES = XR_NET_BINS * ROW, LAST = SINES + (XR_NET_BINS - 1) * ROW };
+    static const size_t places[] = {0, 5, ROW + 135, SINES, SINES + 9, SINES + 7 * ROW + 128};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        expect_load_of_changed(places[i], places[i], XR_CORRUPT);
+    expect_load_of_changed(SINES + 3, SINES + ROW - 3, XR_OK); /* it is a sine still, */
+    expect_load_of_changed(3, ROW - 3, XR_CORRUPT); /* but no cosine, */
+    expect_load_of_changed(LAST + 3, LAST + ROW - 3, XR_CORRUPT); /* and the last sine must be 0 */
+}
+
+static void the_sigmoid_is_libms(void **state) {
+    (void)state;
+    enum { COUNT = 4001 };
+    const struct xr_net_kernels *kernels[XR_NET_VARIANTS_MAX];
+    float values[COUNT], extremes[] = {1e30F, -1e30F, INFINITY, -INFINITY};
+    for (size_t v = 0, variants = xr_net_kernels_usable(kernels); v < variants; v++) {
+        for (size_t i = 0; i < COUNT; i++)
+            values[i] = ((float)i - 2000) / 100;
+        kernels[v]->sigmoid(values, COUNT);
+        for (size_t i = 0; i < COUNT; i++)
+            assert_true(fabs((double)values[i] - 1 / (1 + exp((2000 - (double)i) / 100))) < 3e-7);
+        float ends[sizeof extremes / sizeof *extremes];
+        memcpy(ends, extremes, sizeof ends);
+        kernels[v]->sigmoid(ends, sizeof ends / sizeof *ends);
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+            assert_true(fabs((double)ends[i] - (extremes[i] > 0)) < 1e-6);
+    }
 }
 
 static void nothing_is_freed_twice(void **state) {
@@ -223,6 +254,7 @@ int main(void) {
         cmocka_unit_test(extremes_give_probabilities),
         cmocka_unit_test(threads_share_a_network),
         cmocka_unit_test(a_transform_that_cannot_be_halved_is_refused),
+        cmocka_unit_test(the_sigmoid_is_libms),
         cmocka_unit_test(nothing_is_freed_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
