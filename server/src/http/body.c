@@ -10,6 +10,7 @@ struct xr_body {
     uint64_t received, max; /* as it comes, packed or not */
     struct xr_buf memory;
     size_t counted; /* of it, in the budget */
+    size_t held; /* in the budget besides */
     struct xr_body_budget *budget;
     struct xr_gunzip_stream *packed;
     struct xr_err unpacking; /* why packed bytes cannot be inflated; code XR_OK: they can */
@@ -79,8 +80,8 @@ enum xr_code xr_body_new(const struct xr_body_wants *wants, struct xr_body **ret
 void xr_body_free(struct xr_body *body) {
     if (!body)
         return;
-    if (body->counted > 0)
-        atomic_fetch_sub(&body->budget->held, body->counted);
+    if (body->budget)
+        atomic_fetch_sub(&body->budget->held, body->counted + body->held);
     xr_buf_clear(&body->memory);
     xr_gunzip_close(body->packed);
     if (body->spool)
@@ -90,13 +91,23 @@ void xr_body_free(struct xr_body *body) {
     free(body);
 }
 
+/* What is taken is given back with the body, also if it was too much. */
+static enum xr_code take(struct xr_body_budget *budget, size_t n, struct xr_err *err) {
+    if (atomic_fetch_add(&budget->held, n) + n <= budget->max)
+        return XR_OK;
+    return xr_fail(err, XR_OVERLOADED, NULL, "the bodies of all requests take more than %zu bytes", budget->max);
+}
+
 /* Takes what the memory has grown by out of the budget. */
 static enum xr_code count(struct xr_body *body, struct xr_err *err) {
     size_t grown = body->memory.len - body->counted;
     body->counted = body->memory.len;
-    if (atomic_fetch_add(&body->budget->held, grown) + grown <= body->budget->max)
-        return XR_OK;
-    return xr_fail(err, XR_OVERLOADED, NULL, "the bodies of all requests take more than %zu bytes", body->budget->max);
+    return take(body->budget, grown, err);
+}
+
+enum xr_code xr_body_hold(struct xr_body *body, size_t n, struct xr_err *err) {
+    body->held += n;
+    return take(body->budget, n, err);
 }
 
 /* Bytes that are no gzip are the handler's to refuse, in its own words; they are dropped until then. */

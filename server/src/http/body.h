@@ -7,7 +7,7 @@
 
 enum { XR_BODY_LENGTH_UNKNOWN = -1 };
 
-/* Bytes of bodies that are held in memory, of all requests of a server. */
+/* Bytes of bodies that are held in memory, and of what is made of them, of all requests of a server. */
 struct xr_body_budget {
     _Atomic size_t held;
     size_t max;
@@ -35,6 +35,9 @@ void xr_body_finish(struct xr_body *body);
 struct xr_str xr_body_memory(const struct xr_body *body); /* MEMORY; otherwise "" */
 /* MEMORY: the same bytes, to be changed in place, with room for `room` more behind them. NULL: out of memory. */
 char *xr_body_edit(struct xr_body *body, size_t room, size_t *ret_len);
+/* MEMORY: n more bytes, made of the body and kept as long as it is, are taken out of its budget. XR_OVERLOADED: there
+ * is no room for them. */
+XR_MUST_USE enum xr_code xr_body_hold(struct xr_body *body, size_t n, struct xr_err *err);
 /* MEMORY: XR_INVALID if it came packed and is no whole gzip stream. */
 XR_MUST_USE enum xr_code xr_body_unpacked(const struct xr_body *body, struct xr_err *err);
 struct xr_body_file *xr_body_file(struct xr_body *body); /* FILE; otherwise NULL */

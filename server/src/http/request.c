@@ -169,6 +169,10 @@ char *xr_request_body_edit(struct xr_request *req, size_t room, size_t *ret_len)
     return arena ? xr_arena_alloc(arena, room) : NULL;
 }
 
+enum xr_code xr_request_body_hold(struct xr_request *req, size_t n, struct xr_err *err) {
+    return req->body ? xr_body_hold(req->body, n, err) : XR_OK;
+}
+
 enum xr_code xr_request_body_unpacked(const struct xr_request *req, struct xr_err *err) {
     return req->body ? xr_body_unpacked(req->body, err) : XR_OK;
 }

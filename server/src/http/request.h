@@ -55,6 +55,9 @@ struct xr_str xr_request_body(const struct xr_request *req); /* MEMORY */
 /* MEMORY: the body, to be changed in place, with room for `room` (at most XR_BODY_ROOM) more bytes behind it. NULL: out
  * of memory. A request without a body has an empty one. */
 char *xr_request_body_edit(struct xr_request *req, size_t room, size_t *ret_len);
+/* MEMORY: n more bytes, made of the body and kept as long as the request, are counted as bodies are. XR_OVERLOADED: all
+ * requests together hold too much. */
+XR_MUST_USE enum xr_code xr_request_body_hold(struct xr_request *req, size_t n, struct xr_err *err);
 /* MEMORY: XR_INVALID if it came packed and is no whole gzip stream. */
 XR_MUST_USE enum xr_code xr_request_body_unpacked(const struct xr_request *req, struct xr_err *err);
 

@@ -70,14 +70,15 @@ static enum xr_code apply(struct xr_store_tx *tx, struct xr_write *write, struct
     return xr_store_tx_spans_add(tx, spans->batch.rows, spans->batch.count, &spans->counts, err);
 }
 
-static enum xr_code read_body(struct spans *spans) {
+static enum xr_code read_body(struct xr_request *req, struct spans *spans) {
     struct xr_err *err = &spans->deferred.err;
     enum xr_code code =
         xr_span_batch_read(spans->encoding, spans->body, spans->len, spans->arena, &spans->batch, &spans->refusal, err);
     /* Rows that pass the arena's cap: the same body would again. */
     if (code == XR_NO_MEMORY && xr_arena_is_over(spans->arena))
         code = xr_fail(err, XR_TOO_LARGE, NULL, "the spans take more than %zu bytes", XR_OTLP_ARENA_MAX);
-    return code;
+    /* Rows wait for the writer, and may be many times as large as the body they were read from. */
+    return code == XR_OK ? xr_request_body_hold(req, xr_arena_used(spans->arena), err) : code;
 }
 
 static void go_on(struct spans *spans, enum xr_code code) {
@@ -89,7 +90,7 @@ static void go_on(struct spans *spans, enum xr_code code) {
 
 static void read_long_body(struct xr_task *task) {
     struct spans *spans = (struct spans *)((char *)task - offsetof(struct spans, task));
-    go_on(spans, read_body(spans));
+    go_on(spans, read_body(spans->deferred.req, spans));
 }
 
 static void hand_over(struct xr_request *req, struct spans *spans) {
@@ -102,7 +103,7 @@ static void hand_over(struct xr_request *req, struct spans *spans) {
 }
 
 static void read_short_body(struct xr_request *req, struct spans *spans) {
-    spans->deferred.code = read_body(spans);
+    spans->deferred.code = read_body(req, spans);
     xr_request_set_state(req, spans);
     if (spans->deferred.code != XR_OK || spans->batch.count == 0)
         respond(req);

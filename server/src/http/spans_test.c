@@ -320,6 +320,46 @@ static void a_full_pool_is_overloaded_for_long_bodies_only(void **state) {
     assert_int_equal(spans_in(rig), 2);
 }
 
+/* Of 1,000 spans, each of a few bytes here and of a few hundred as a row. */
+static int ask_small_spans(const struct xr_rig *rig, size_t padding) {
+    enum { COUNT = 1000 };
+    static const char HEAD[] =
+        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"xray.replay.id\",\"value\":"
+        "{\"stringValue\":\"" REPLAY "\"}}]},\"scopeSpans\":[{\"spans\":[";
+    static const char SPAN[] = "{\"name\":\"chat\"},", TAIL[] = "{}]}]}]}";
+    char *body = malloc(sizeof HEAD + COUNT * sizeof SPAN + sizeof TAIL + padding), *to = body;
+    assert_non_null(body);
+    to = (char *)memcpy(to, HEAD, sizeof HEAD - 1) + sizeof HEAD - 1;
+    for (int i = 0; i < COUNT; i++)
+        to = (char *)memcpy(to, SPAN, sizeof SPAN - 1) + sizeof SPAN - 1;
+    to = (char *)memcpy(to, TAIL, sizeof TAIL - 1) + sizeof TAIL - 1;
+    memset(to, ' ', padding);
+    int fd = xr_dial(rig);
+    send_body(fd, JSON_TYPE, body, (size_t)(to - body) + padding);
+    free(body);
+    return fd;
+}
+
+static void rows_are_counted_with_the_bodies_they_were_read_from(void **state) {
+    static const size_t PADDING[] = {SHORT, LONG}; /* on the request thread, and by the pool */
+    struct xr_rig *rig = *state;
+    size_t max = rig->http->bodies.max;
+    for (size_t i = 0; i < sizeof PADDING / sizeof *PADDING; i++) {
+        rig->http->bodies.max = 3 * XR_OTLP_INLINE_MAX; /* the body has room there, the rows do not */
+        int fd = ask_small_spans(rig, PADDING[i]);
+        assert_overloaded(fd);
+        close(fd);
+        assert_int_equal(spans_in(rig), i);
+        rig->http->bodies.max = max;
+        fd = ask_small_spans(rig, PADDING[i]);
+        struct xr_reply reply = xr_hear(fd, false);
+        assert_int_equal(reply.status, 200);
+        xr_reply_clear(&reply);
+        close(fd);
+        assert_int_equal(spans_in(rig), 1); /* all have the same id: none */
+    }
+}
+
 static sem_t writer_held, writer_release, writes_done;
 
 static enum xr_code hold_writer(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
@@ -384,6 +424,7 @@ int main(void) {
         T(a_server_that_stops_waits_for_spans),
         T(a_server_may_stop_while_spans_are_read),
         T(a_full_pool_is_overloaded_for_long_bodies_only),
+        T(rows_are_counted_with_the_bodies_they_were_read_from),
         T(a_full_writer_is_overloaded_and_a_retry_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
