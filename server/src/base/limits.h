@@ -20,7 +20,7 @@
 #define XR_MULTIPART_FIELDS_MAX XR_MIB(1) /* all parts of one form that are no files */
 #define XR_MULTIPART_BOUNDARY_MAX 70 /* RFC 2046 */
 #define XR_BODY_IGNORED_MAX XR_KIB(64) /* of a body that a route has no use for */
-#define XR_BODIES_MEMORY_MAX XR_MIB(128) /* bodies in memory, and rows of spans made of them, of all requests */
+#define XR_BODIES_MEMORY_MAX XR_MIB(256) /* bodies in memory, and rows of spans made of them, of all requests */
 #define XR_BODY_ROOM 16 /* behind a body, for parsers that work in place */
 #define XR_WRITEBACK_STEP XR_MIB(1) /* bytes of an upload after which writing to the disk is started */
 #define XR_ASSET_MAX XR_MIB(16) /* one embedded file, inflated */
