@@ -119,9 +119,11 @@ def test_an_empty_request_is_one(shared: Api, encoding: Encoding, body: bytes, p
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=str)
 def test_a_span_of_nothing_but_its_name(shared: Api, replay: str, encoding: Encoding) -> None:
     span = Span(span_id=b"", trace_id=b"", start=0, end=0)
-    row = only(stored(shared, replay, span, encoding=encoding)["spans"])
+    detail = stored(shared, replay, span, encoding=encoding)
+    row, usage = only(detail["spans"]), only(detail["model_usage"])
     assert (row["span_id"], row["trace_id"], row["parent_span_id"]) == ("", "", None)
     assert row["started_at"] == row["ended_at"] == "1970-01-01T00:00:00.000Z"
+    assert usage["started_at"] is usage["ended_at"] is usage["audio_offset_ms"] is usage["latency_ms"] is None
     assert row["attributes_json"] == "{}"
     assert send(shared, of_replay(replay, [span]), encoding) == Outcome(0, "")
     assert len(shared.detail(replay)["spans"]) == 1

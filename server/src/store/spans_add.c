@@ -95,6 +95,12 @@ static enum xr_code insert_span(struct xr_store_tx *tx, int64_t replay_id, const
     return code;
 }
 
+/* Of a tool call or a model call; a span's own columns are never NULL. OTLP's zero is "not set". */
+static void bind_times(struct xr_stmt *stmt, const struct xr_span_new *span) {
+    xr_stmt_bind_opt_int(stmt, 3, span->started_ns, 0);
+    xr_stmt_bind_opt_int(stmt, 4, span->ended_ns, 0);
+}
+
 static enum xr_code insert_tool_call(struct xr_store_tx *tx, int64_t replay_id, const struct xr_span_new *span,
                                      struct xr_err *err) {
     static const char SQL[] = "INSERT INTO tool_calls (replay_id, span_id, started_at, ended_at, name, args_json,"
@@ -105,8 +111,7 @@ static enum xr_code insert_tool_call(struct xr_store_tx *tx, int64_t replay_id, 
         return code;
     xr_stmt_bind_int(stmt, 1, replay_id);
     bind_id(stmt, 2, &span->span_id);
-    xr_stmt_bind_int(stmt, 3, span->started_ns);
-    xr_stmt_bind_int(stmt, 4, span->ended_ns);
+    bind_times(stmt, span);
     xr_stmt_bind_text(stmt, 5, span->extract->tool_name);
     xr_stmt_bind_str(stmt, 6, span->extract->args_json);
     xr_stmt_bind_str(stmt, 7, span->extract->result_json);
@@ -125,8 +130,7 @@ static enum xr_code insert_model_usage(struct xr_store_tx *tx, int64_t replay_id
         return code;
     xr_stmt_bind_int(stmt, 1, replay_id);
     bind_id(stmt, 2, &span->span_id);
-    xr_stmt_bind_int(stmt, 3, span->started_ns);
-    xr_stmt_bind_int(stmt, 4, span->ended_ns);
+    bind_times(stmt, span);
     xr_stmt_bind_opt_int(stmt, 5, usage->input_tokens, -1);
     xr_stmt_bind_opt_int(stmt, 6, usage->output_tokens, -1);
     xr_stmt_bind_opt_int(stmt, 7, usage->total_tokens, -1);

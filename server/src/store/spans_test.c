@@ -144,6 +144,22 @@ static void model_usage_keeps_what_is_not_known_as_null(void **state) {
     assert_int_equal(query(t->path, SQL), 1);
 }
 
+static void times_that_a_call_does_not_have_are_null(void **state) {
+    static const char SQL[] = "SELECT (SELECT count(*) FROM tool_calls WHERE started_at IS NULL AND ended_at = 2001) +"
+                              " (SELECT count(*) FROM model_usage WHERE started_at = 1002 AND ended_at IS NULL)";
+    struct xr_test_store *t = *state;
+    two_replays(t);
+    const struct xr_extract tool = {.kind = XR_EXTRACT_TOOL_CALL, .tool_name = XR_STR("book")};
+    const struct xr_extract usage = {.kind = XR_EXTRACT_MODEL_USAGE};
+    struct xr_span_new spans[] = {span(t, ONE, 1), span(t, ONE, 2)};
+    spans[0].extract = &tool;
+    spans[0].started_ns = 0;
+    spans[1].extract = &usage;
+    spans[1].ended_ns = 0;
+    ASSERT_COUNTS(add(t, spans, 2), .stored = 2);
+    assert_int_equal(query(t->path, SQL), 2);
+}
+
 /* One over the cap is rejected, a repeat is not, and the next replay is not full. */
 static void a_replay_holds_so_many_spans(void **state) {
     enum { MAX = XR_REPLAY_SPANS_MAX };
@@ -219,6 +235,7 @@ int main(void) {
         TEST(ids_as_text_and_as_bytes_are_different_ones),
         TEST(a_replay_that_does_not_exist_is_counted_and_changes_nothing),
         TEST(model_usage_keeps_what_is_not_known_as_null),
+        TEST(times_that_a_call_does_not_have_are_null),
         TEST(a_replay_holds_so_many_spans),
         TEST(a_replay_holds_so_much_text),
         TEST(text_counts_as_the_detail_writes_it),
