@@ -98,7 +98,7 @@
 #define XR_OTLP_VALUES_MAX XR_MIB(128) /* yyjson's values of one body */
 #define XR_OTLP_ATTRS_MAX (1u << 20) /* of one span or resource, repeated keys counted */
 #define XR_OTLP_ARENA_MAX XR_MIB(64) /* rows of one request */
-#define XR_OTLP_ARGS_MAX XR_MIB(4) /* of a tool's arguments in JSON text: parsing takes up to 16 times as much */
+#define XR_OTLP_ARGS_MAX XR_MIB(4) /* of JSON text in an attribute: parsing takes up to 16 times as much */
 #define XR_OTLP_ARGS_DEPTH_MAX XR_JSON_DEPTH_MAX /* of a tool's arguments in JSON text; deeper is kept as a string */
 
 /* Messages of assertions. */

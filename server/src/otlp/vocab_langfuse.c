@@ -61,6 +61,8 @@ static enum xr_code read_usage_details(const struct xr_span *span, struct xr_ext
     *ret_found = false;
     if (!attr || (attr->kind != XR_ATTR_STRING && attr->kind != XR_ATTR_JSON))
         return XR_OK;
+    if (attr->text.len > XR_OTLP_ARGS_MAX)
+        return XR_OK;
     enum xr_code code = xr_json_parse(attr->text, XR_OTLP_ARGS_DEPTH_MAX, &doc, NULL);
     if (code == XR_NO_MEMORY)
         return xr_fail(err, code, NULL, "the usage details of a span need too much memory");

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/test.h"
 #include "otlp/vocab_testkit.h"
+#include <stdlib.h>
 
 #define CHECK(cases) xr_vocab_check((cases), sizeof(cases) / sizeof *(cases))
 #define O "langfuse.observation."
@@ -90,6 +91,28 @@ static void tokens_are_members_of_the_usage_details(void **state) {
     CHECK(CASES);
 }
 
+/* Parsing them would take too much memory. */
+static void usage_details_that_are_too_long_are_not_read(void **state) {
+    static const size_t LENGTHS[] = {XR_OTLP_ARGS_MAX, XR_OTLP_ARGS_MAX + 1};
+    static const char *const WANT[] = {"langfuse usage - - 3 - 3 -", "langfuse usage - - - - - -"};
+    static const char OBJECT[] = "{\"input\":3}";
+    (void)state;
+    char *text = malloc(XR_OTLP_ARGS_MAX + 1);
+    assert_non_null(text);
+    memset(text, ' ', XR_OTLP_ARGS_MAX + 1);
+    memcpy(text, OBJECT, sizeof OBJECT - 1);
+    for (size_t i = 0; i < 2; i++) {
+        XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_MIB(1));
+        const struct xr_attr attrs[] = {
+            GENERATION,
+            {.key = XR_STR(DETAILS), .text = {.ptr = text, .len = LENGTHS[i]}, .kind = XR_ATTR_STRING},
+            {.key = {0}}};
+        struct xr_span span = xr_vocab_span("x", attrs);
+        assert_string_equal(xr_vocab_describe(&span, arena), WANT[i]);
+    }
+    free(text);
+}
+
 static void tokens_are_attributes_if_there_is_no_object(void **state) {
     (void)state;
     static const struct xr_vocab_case CASES[] = {
@@ -145,6 +168,7 @@ int main(void) {
         cmocka_unit_test(a_tool_has_a_name_an_input_and_an_output),
         cmocka_unit_test(a_generation_has_a_provider_and_a_model),
         cmocka_unit_test(tokens_are_members_of_the_usage_details),
+        cmocka_unit_test(usage_details_that_are_too_long_are_not_read),
         cmocka_unit_test(tokens_are_attributes_if_there_is_no_object),
         cmocka_unit_test(ttft_is_from_the_start_to_the_first_token),
         cmocka_unit_test(a_span_without_a_start_has_no_ttft),
