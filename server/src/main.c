@@ -12,7 +12,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { CORE_THREADS_MAX = 16, FILE_THREADS = 2, PROBLEMS_MAX = 64 * 1024, FILES_WANTED = 65536, ARENAS_MAX = 4 };
+enum {
+    CORE_THREADS_MAX = 16,
+    FILE_THREADS = 2,
+    DECODE_THREADS = 2,
+    PROBLEMS_MAX = 64 * 1024,
+    FILES_WANTED = 65536,
+    ARENAS_MAX = 4
+};
 
 static const char USAGE[] =
     "usage: xrayd [COMMAND]\n"
@@ -73,7 +80,7 @@ static enum xr_code start_speech(struct server *s, struct xr_err *err) {
     if (code == XR_OK)
         code = xr_pool_new("files", FILE_THREADS, XR_TASKS_MAX, &s->files_pool, err);
     if (code == XR_OK)
-        code = xr_pool_new("decode", core_threads(), XR_TASKS_MAX, &s->decode_pool, err);
+        code = xr_pool_new("decode", DECODE_THREADS, XR_TASKS_MAX, &s->decode_pool, err);
     if (code != XR_OK)
         return code;
     struct xr_ingest_deps deps = {.store = s->store,

@@ -21,6 +21,8 @@
 #define XR_MULTIPART_BOUNDARY_MAX 70 /* RFC 2046 */
 #define XR_BODY_IGNORED_MAX XR_KIB(64) /* of a body that a route has no use for */
 #define XR_BODIES_MEMORY_MAX XR_MIB(256) /* bodies in memory, and rows of spans made of them, of all requests */
+#define XR_RESPONSES_MEMORY_MAX XR_MIB(512) /* large responses that are being sent, of all requests; one always may */
+#define XR_RESPONSE_LARGE XR_MIB(1) /* a longer one counts */
 #define XR_BODY_ROOM 16 /* behind a body, for parsers that work in place */
 #define XR_WRITEBACK_STEP XR_MIB(1) /* bytes of an upload after which writing to the disk is started */
 #define XR_ASSET_MAX XR_MIB(16) /* one embedded file, inflated */

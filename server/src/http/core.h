@@ -68,6 +68,7 @@ struct xr_request {
     struct xr_request *prev, *next; /* deferred requests; http->lock */
     _Atomic int defer;
     _Atomic int refs; /* libmicrohttpd's, and an orphan's worker's */
+    size_t sending; /* bytes of its response, of the server's `sending` */
     uint64_t body_seen; /* bytes of the body so far, dropped ones too */
     bool deferred; /* in the running call of a handler */
     bool has_body, body_done;
@@ -83,6 +84,9 @@ struct xr_http {
     const struct xr_route *routes;
     struct xr_http_times times;
     struct xr_body_budget bodies;
+    _Atomic size_t
+        sending; /* bytes of large responses that only one request has; at most sending_max, or one of them */
+    size_t sending_max;
     struct MHD_Daemon *daemon;
     int listen_fd; /* the daemon's, which closes it */
     uint16_t port;

@@ -21,6 +21,8 @@ void xr_request_unref(struct xr_request *req) {
         return;
     if (req->response)
         MHD_destroy_response(req->response);
+    if (req->sending > 0)
+        atomic_fetch_sub(&req->http->sending, req->sending);
     xr_body_free(req->body);
     xr_buf_clear(&req->buf);
     xr_arena_free(req->arena);

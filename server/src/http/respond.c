@@ -81,7 +81,26 @@ void xr_respond_json(struct xr_request *req, int status) {
     xr_respond_bytes(req, status, "application/json", bytes, n);
 }
 
+/* Clients that do not read hold what they have asked for: large responses share a bound. False: 503 is responded. */
+static bool may_send(struct xr_request *req, size_t n, size_t uncounted) {
+    if (n <= uncounted)
+        return true;
+    size_t before = atomic_fetch_add(&req->http->sending, n);
+    req->sending += n;
+    if (before == 0 || before + n <= req->http->sending_max)
+        return true;
+    struct xr_err err;
+    xr_fail(&err, XR_OVERLOADED, NULL, "responses of %zu bytes are being sent", before);
+    req->header_count = 0; /* they were about the other response */
+    xr_error_code(req, XR_OVERLOADED, &err);
+    return false;
+}
+
 void xr_respond_bytes(struct xr_request *req, int status, const char *content_type, char *bytes, size_t n) {
+    if (!may_send(req, n, XR_RESPONSE_LARGE)) {
+        free(bytes);
+        return;
+    }
     struct MHD_Response *response = MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
     if (!response)
         free(bytes);
@@ -90,6 +109,12 @@ void xr_respond_bytes(struct xr_request *req, int status, const char *content_ty
 
 void xr_respond_shared(struct xr_request *req, int status, const char *content_type, struct xr_str bytes,
                        void (*release)(void *ctx), void *ctx) {
+    /* What is longer than any cache keeps is this request's alone. */
+    if (!may_send(req, bytes.len, XR_DETAIL_CACHE_BODY_MAX)) {
+        if (release)
+            release(ctx);
+        return;
+    }
     /* libmicrohttpd only reads them, whatever its prototype says. */
     void *readable = (void *)(uintptr_t)bytes.ptr;
     struct MHD_Response *response =

@@ -167,6 +167,7 @@ static struct xr_http *http_new(const struct xr_http_options *options, const str
     http->routes = options->routes;
     http->times = options->times;
     http->bodies.max = options->bodies_max ? options->bodies_max : XR_BODIES_MEMORY_MAX;
+    http->sending_max = options->sending_max ? options->sending_max : XR_RESPONSES_MEMORY_MAX;
     http->listen_fd = -1;
     atomic_init(&http->refs, 1);
     uint32_t random;

@@ -23,6 +23,7 @@ struct xr_http_options {
     const struct xr_route *routes; /* ends with method NULL; must outlive the server */
     struct xr_http_times times;
     size_t bodies_max; /* bytes of bodies held in memory, of all requests; 0: XR_BODIES_MEMORY_MAX */
+    size_t sending_max; /* bytes of large responses that are being sent; 0: XR_RESPONSES_MEMORY_MAX */
 };
 XR_MUST_USE enum xr_code xr_http_start_with(const struct xr_http_options *options, const struct xr_http_deps *deps,
                                             struct xr_http **ret_http, struct xr_err *err);

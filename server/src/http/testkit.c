@@ -37,7 +37,7 @@ static struct xr_rig *rig_new(void) {
 }
 
 static void rig_serve(struct xr_rig *rig, const struct xr_route *routes, const struct xr_http_times *times,
-                      size_t bodies_max) {
+                      size_t bodies_max, size_t sending_max) {
     const struct xr_http_deps deps = {
         .clock = xr_clock_system(),
         .store = rig->store,
@@ -53,7 +53,8 @@ static void rig_serve(struct xr_rig *rig, const struct xr_route *routes, const s
                                             .threads = 2,
                                             .routes = routes,
                                             .times = times ? *times : XR_HTTP_TIMES,
-                                            .bodies_max = bodies_max};
+                                            .bodies_max = bodies_max,
+                                            .sending_max = sending_max};
     struct xr_err err = {0};
     if (xr_http_start_with(&options, &deps, &rig->http, &err) != XR_OK)
         fail_msg("%s", err.message);
@@ -61,13 +62,13 @@ static void rig_serve(struct xr_rig *rig, const struct xr_route *routes, const s
 
 struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_times *times) {
     struct xr_rig *rig = rig_new();
-    rig_serve(rig, routes, times, 0);
+    rig_serve(rig, routes, times, 0, 0);
     return rig;
 }
 
-struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies_max) {
+struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies_max, size_t sending_max) {
     struct xr_rig *rig = rig_new();
-    rig_serve(rig, routes, NULL, bodies_max);
+    rig_serve(rig, routes, NULL, bodies_max, sending_max);
     return rig;
 }
 
@@ -79,7 +80,7 @@ struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct x
     snprintf(queue_path, sizeof queue_path, "%s/queue.db", rig->dir);
     if (xr_store_open(path, queue_path, xr_clock_system(), &rig->store, &err) != XR_OK)
         fail_msg("%s", err.message);
-    rig_serve(rig, routes, times, 0);
+    rig_serve(rig, routes, times, 0, 0);
     return rig;
 }
 

@@ -14,8 +14,8 @@ struct xr_rig {
 };
 /* times NULL: the real ones. */
 struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_times *times);
-/* The same with another bound on the bodies that are held in memory. */
-struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies_max);
+/* The same with other bounds on the bodies that are held in memory and on large responses; 0: the real one. */
+struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies_max, size_t sending_max);
 /* The same with a store. */
 struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct xr_http_times *times);
 void xr_rig_stop(struct xr_rig *rig);

@@ -88,6 +88,16 @@ static void unpacked(struct xr_request *req) {
     xr_respond_json(req, 200);
 }
 
+/* More than two sockets' buffers hold. */
+enum { HUGE_BYTES = 32 << 20 };
+static void huge(struct xr_request *req) {
+    char *bytes = malloc(HUGE_BYTES);
+    assert_non_null(bytes);
+    memset(bytes, 'a', HUGE_BYTES);
+    xr_response_header(req, "ETag", "\"huge\"");
+    xr_respond_bytes(req, 200, "text/plain", bytes, HUGE_BYTES);
+}
+
 enum { SMALL_MAX = 1000 };
 static const struct xr_route ROUTES[] = {
     {"GET", "/ok", ok, NULL, XR_BODY_NONE, 0},
@@ -98,6 +108,7 @@ static const struct xr_route ROUTES[] = {
     {"GET", "/ten", ten_bytes, NULL, XR_BODY_NONE, 0},
     {"POST", "/packed", unpacked, NULL, XR_BODY_MEMORY, SMALL_MAX, .gzip = true},
     {"POST", "/large", echo, NULL, XR_BODY_MEMORY, XR_MIB(1)},
+    {"GET", "/huge", huge, NULL, XR_BODY_NONE, 0},
     {0},
 };
 
@@ -378,7 +389,7 @@ static void bodies_share_one_bound_on_memory(void **state) {
     enum { BOUND = 100000, HALF = BOUND / 2 };
     char head[128], piece[HALF + 1];
     memset(piece, 'a', sizeof piece);
-    struct xr_rig *rig = xr_rig_start_bounded(ROUTES, BOUND);
+    struct xr_rig *rig = xr_rig_start_bounded(ROUTES, BOUND, 0);
     snprintf(head, sizeof head, "POST /large HTTP/1.1\r\n" H "Content-Length: %d\r\n\r\n", HALF + 1);
     int held = xr_dial(rig);
     xr_say(held, head);
@@ -408,8 +419,36 @@ static void bodies_share_one_bound_on_memory(void **state) {
     xr_rig_stop(rig);
 }
 
+/* A client that does not read what it has asked for holds it: another one is told to come again, until that has gone.
+ */
+static void large_responses_share_one_bound_on_memory(void **state) {
+    (void)state;
+    struct xr_rig *rig = xr_rig_start_bounded(ROUTES, 0, XR_RESPONSE_LARGE);
+    int slow = xr_dial(rig), fd = xr_dial(rig);
+    xr_say(slow, GET("/huge"));
+    assert_true(xr_hear_until(slow, "HTTP/1.1 200")); /* alone it may, whatever the bound */
+    xr_say(fd, GET("/huge"));
+    struct xr_reply reply = xr_hear(fd, false);
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(xr_reply_header(&reply, "Retry-After"), "1");
+    assert_string_equal(xr_reply_header(&reply, "ETag"), "");
+    xr_reply_clear(&reply);
+    xr_say(fd, GET("/ok"));
+    reply = xr_hear(fd, false);
+    assert_int_equal(reply.status, 200);
+    xr_reply_clear(&reply);
+    close(slow);
+    while (atomic_load(&rig->http->sending) > 0)
+        sched_yield();
+    xr_say(fd, GET("/huge"));
+    assert_true(xr_hear_until(fd, "HTTP/1.1 200"));
+    close(fd);
+    xr_rig_stop(rig);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        T(large_responses_share_one_bound_on_memory),
         T(packed_body_is_unpacked_on_the_way_in),
         T(packed_body_that_is_not_whole_reaches_its_handler_as_such),
         T(bodies_share_one_bound_on_memory),
