@@ -74,28 +74,13 @@ static void respond_finished(struct xr_request *req, struct xr_store_reader *rea
     xr_respond_shared(req, 200, "application/json", xr_cached_body_bytes(body), xr_cached_body_unref, body);
 }
 
-/* Inside a snapshot: what names the version and what is sent belong together. */
-static void respond(struct xr_request *req, struct xr_store_reader *reader, const struct xr_uuid *id) {
-    struct xr_replay replay;
-    if (!xr_take_replay(req, reader, id, &replay))
-        return;
-    if (xr_lifecycle_terminal(replay.state))
-        respond_finished(req, reader, &replay);
+static void respond(struct xr_request *req, struct xr_store_reader *reader, const struct xr_replay *replay) {
+    if (xr_lifecycle_terminal(replay->state))
+        respond_finished(req, reader, replay);
     else
-        respond_open(req, reader, &replay);
+        respond_open(req, reader, replay);
 }
 
 void xr_get_replay(struct xr_request *req) {
-    struct xr_uuid id;
-    struct xr_err err = {0};
-    struct xr_store_reader *reader = NULL;
-    if (!xr_take_replay_id(req, "invalid_replay_id", &id) || !(reader = xr_request_reader(req)))
-        return;
-    enum xr_code code = xr_store_reader_begin(reader, &err);
-    if (code != XR_OK) {
-        xr_error_code(req, code, &err);
-        return;
-    }
-    respond(req, reader, &id);
-    xr_store_reader_end(reader);
+    xr_reply_with_replay(req, respond);
 }

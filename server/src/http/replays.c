@@ -52,33 +52,18 @@ static void reply_not_evaluated(struct xr_request *req, enum xr_lifecycle state)
     xr_error_end(req, &j);
 }
 
-/* Inside a snapshot, so that state and verdict belong together. */
-static void respond_result(struct xr_request *req, struct xr_store_reader *reader, const struct xr_uuid *id) {
-    struct xr_replay replay;
+static void respond_result(struct xr_request *req, struct xr_store_reader *reader, const struct xr_replay *replay) {
     struct xr_err err = {0};
-    if (!xr_take_replay(req, reader, id, &replay))
-        return;
     struct xr_json j = xr_json_make(xr_response_buf(req), XR_JSON_RESPONSE);
-    enum xr_code code = xr_result_write(reader, &replay, &j, &err);
+    enum xr_code code = xr_result_write(reader, replay, &j, &err);
     if (code == XR_NOT_FOUND)
-        reply_not_evaluated(req, replay.state);
+        reply_not_evaluated(req, replay->state);
     else
         xr_reply_written(req, 200, code, &err);
 }
 
 void xr_get_result(struct xr_request *req) {
-    struct xr_uuid id;
-    struct xr_err err = {0};
-    struct xr_store_reader *reader = NULL;
-    if (!xr_take_replay_id(req, "invalid_replay_id", &id) || !(reader = xr_request_reader(req)))
-        return;
-    enum xr_code code = xr_store_reader_begin(reader, &err);
-    if (code != XR_OK) {
-        xr_error_code(req, code, &err);
-        return;
-    }
-    respond_result(req, reader, &id);
-    xr_store_reader_end(reader);
+    xr_reply_with_replay(req, respond_result);
 }
 
 static void reply_bad_selection(struct xr_request *req, size_t count) {

@@ -116,6 +116,25 @@ bool xr_take_replay(struct xr_request *req, struct xr_store_reader *reader, cons
     return code == XR_OK;
 }
 
+void xr_reply_with_replay(struct xr_request *req,
+                          void (*respond)(struct xr_request *req, struct xr_store_reader *reader,
+                                          const struct xr_replay *replay)) {
+    struct xr_uuid id;
+    struct xr_err err = {0};
+    struct xr_replay replay;
+    struct xr_store_reader *reader = NULL;
+    if (!xr_take_replay_id(req, "invalid_replay_id", &id) || !(reader = xr_request_reader(req)))
+        return;
+    enum xr_code code = xr_store_reader_begin(reader, &err);
+    if (code != XR_OK) {
+        xr_error_code(req, code, &err);
+        return;
+    }
+    if (xr_take_replay(req, reader, &id, &replay))
+        respond(req, reader, &replay);
+    xr_store_reader_end(reader);
+}
+
 void xr_reply_conversation_not_found(struct xr_request *req, const uint8_t hash[XR_SHA256_SIZE]) {
     char hex[XR_SHA256_HEX + 1];
     xr_hex_encode(hash, XR_SHA256_SIZE, hex);

@@ -19,6 +19,11 @@ bool xr_take_page(struct xr_request *req, enum xr_cursor_kind kind, struct xr_pa
 /* The row; 404 if there is none. */
 bool xr_take_replay(struct xr_request *req, struct xr_store_reader *reader, const struct xr_uuid *id,
                     struct xr_replay *ret_replay);
+/* respond() with the row of the replay that the path names, inside a snapshot, so that what it reads belongs together;
+ * or 400, 404. */
+void xr_reply_with_replay(struct xr_request *req,
+                          void (*respond)(struct xr_request *req, struct xr_store_reader *reader,
+                                          const struct xr_replay *replay));
 
 /* One issue only. */
 void xr_reply_issue(struct xr_request *req, const char *code, const char *path, const char *message,
