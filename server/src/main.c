@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    CORE_THREADS_MAX = 16,
+    REQUEST_THREADS_MAX = 16,
     FILE_THREADS = 2,
     DECODE_THREADS = 2,
     PROBLEMS_MAX = 64 * 1024,
@@ -68,19 +68,11 @@ static enum xr_code open_volume(struct server *s, struct xr_err *err) {
     return code;
 }
 
-/* One a core, within reason. */
-static unsigned core_threads(void) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores < 1 ? 1 : cores > CORE_THREADS_MAX ? CORE_THREADS_MAX : (unsigned)cores;
-}
-
 static enum xr_code start_speech(struct server *s, struct xr_err *err) {
     const struct xr_clock *clock = xr_clock_system();
     enum xr_code code = xr_providers_new(s->config.providers, s->config.workers, clock, &s->providers, err);
     if (code == XR_OK)
         code = xr_pool_new("files", FILE_THREADS, XR_TASKS_MAX, &s->files_pool, err);
-    if (code == XR_OK)
-        code = xr_pool_new("decode", DECODE_THREADS, XR_TASKS_MAX, &s->decode_pool, err);
     if (code != XR_OK)
         return code;
     struct xr_ingest_deps deps = {.store = s->store,
@@ -108,6 +100,11 @@ static enum xr_code start_jobs(struct server *s, struct xr_err *err) {
 }
 
 static enum xr_code start_http(struct server *s, struct xr_err *err) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = cores < 1 ? 1 : cores > REQUEST_THREADS_MAX ? REQUEST_THREADS_MAX : (unsigned)cores;
+    enum xr_code code = xr_pool_new("decode", DECODE_THREADS, XR_TASKS_MAX, &s->decode_pool, err);
+    if (code != XR_OK)
+        return code;
     struct xr_http_deps deps = {.clock = xr_clock_system(),
                                 .log = s->log,
                                 .store = s->store,
@@ -120,7 +117,7 @@ static enum xr_code start_http(struct server *s, struct xr_err *err) {
                                 .kick = kick,
                                 .queue_health = queue_health,
                                 .ctx = s};
-    return xr_http_start(s->config.host, s->config.port, core_threads(), &deps, &s->http, err);
+    return xr_http_start(s->config.host, s->config.port, threads, &deps, &s->http, err);
 }
 
 /* Gives back what was started, in the opposite order. */

@@ -4,6 +4,10 @@
 #pragma once
 #include <stdint.h>
 
+/* A bound as text in a message: "at most " XR_NUMERAL(XR_TURNS_MAX). Of plain numbers only. */
+#define XR_NUMERAL_OF(n) #n
+#define XR_NUMERAL(bound) XR_NUMERAL_OF(bound)
+
 #define XR_KIB(n) ((size_t)(n) * 1024)
 #define XR_MIB(n) ((size_t)(n) * 1024 * 1024)
 

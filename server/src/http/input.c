@@ -5,9 +5,7 @@
 
 enum { TURN_INDEX_DIGITS = 4, RANGE_DIGITS = 9 };
 
-#define STRING_OF(x) #x
-#define NUMERAL(x) STRING_OF(x)
-#define ONE_TO_LIMIT "1.." NUMERAL(XR_LIST_LIMIT_MAX)
+#define ONE_TO_LIMIT "1.." XR_NUMERAL(XR_LIST_LIMIT_MAX)
 
 bool xr_hash_parse(struct xr_str text, uint8_t ret_hash[XR_SHA256_SIZE]) {
     for (size_t i = 0; i < text.len; i++)
@@ -62,8 +60,8 @@ bool xr_page_parse(enum xr_cursor_kind kind, const struct xr_page_query *query, 
     if (page.has_cursor && !xr_cursor_decode(kind, query->cursor, &page.cursor))
         xr_issues_add(issues, "cursor", "is not a next_cursor of this list", "next_cursor of an earlier page", NULL);
     if (query->q.ptr && xr_utf16_length(query->q) > XR_NAME_MAX)
-        xr_issues_add(issues, "q", "is longer than any name: at most " NUMERAL(XR_NAME_MAX) " characters",
-                      "string of at most " NUMERAL(XR_NAME_MAX) " characters", NULL);
+        xr_issues_add(issues, "q", "is longer than any name: at most " XR_NUMERAL(XR_NAME_MAX) " characters",
+                      "string of at most " XR_NUMERAL(XR_NAME_MAX) " characters", NULL);
     if (issues->total != before)
         return false;
     *ret_page = page;

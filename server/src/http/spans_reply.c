@@ -5,10 +5,6 @@
 
 enum { MESSAGE_MAX = 512, PARTIAL_MAX = 2 * MESSAGE_MAX };
 
-/* The limits are spelt out by the preprocessor. */
-#define TEXT_OF(x) #x
-#define NUMERAL(x) TEXT_OF(x)
-
 /* Why spans are not stored: "rejected: 3 name no replay: ...; 1 ...". */
 static void explain(struct xr_buf *message, const struct xr_spans_answer *answer) {
     const struct {
@@ -18,8 +14,8 @@ static void explain(struct xr_buf *message, const struct xr_spans_answer *answer
         {answer->batch->unnamed, "name no replay: set the attribute xray.replay.id, on the span or its resource"},
         {answer->counts->unknown, "name a replay that does not exist"},
         {answer->batch->unrecognised, "are of no known vocabulary (xray, gen_ai, langfuse, livekit)"},
-        {answer->counts->over, "are over what a replay can hold: " NUMERAL(XR_REPLAY_SPANS_MAX) " spans, " NUMERAL(
-                                   XR_REPLAY_SPAN_MIB_MAX) " MiB of text"},
+        {answer->counts->over, "are over what a replay can hold: " XR_NUMERAL(
+                                   XR_REPLAY_SPANS_MAX) " spans, " XR_NUMERAL(XR_REPLAY_SPAN_MIB_MAX) " MiB of text"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].count > 0)

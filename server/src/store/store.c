@@ -18,15 +18,12 @@ struct xr_store_reader {
     struct xr_sql *sql;
 };
 
-#define TEXT_OF(number) #number
-#define TEXT(number) TEXT_OF(number)
-
 /* secure_delete: some builds of SQLite overwrite what is deleted by default, at the price of writing free pages. */
 static const char WRITER_PRAGMAS[] =
     "PRAGMA foreign_keys = ON; PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY;"
-    "PRAGMA mmap_size = 0; PRAGMA cache_size = -" TEXT(XR_WRITER_CACHE_KIB);
+    "PRAGMA mmap_size = 0; PRAGMA cache_size = -" XR_NUMERAL(XR_WRITER_CACHE_KIB);
 static const char READER_PRAGMAS[] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
-                                     "PRAGMA cache_size = -" TEXT(XR_READER_CACHE_KIB);
+                                     "PRAGMA cache_size = -" XR_NUMERAL(XR_READER_CACHE_KIB);
 
 static enum xr_code set_wal(struct xr_sql *sql, const char *path, struct xr_err *err) {
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
