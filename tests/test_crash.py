@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 import samples
 from api import Api, Json, dialogue
 from conftest import BUILT_IN, StartServer
+from kills import Worker, live_and_die, repeat
 from volume import STATES, expected_files, files, query
 from xrayd_process import Xrayd
 
@@ -48,22 +47,12 @@ def talk() -> bytes:
     return dialogue(("user", 0.2), ("agent", 0.2), gap=0.2, lead=0.1)
 
 
-class Client:
+class Client(Worker):
     """Goes round and round: a conversation, a replay, its recording, its analysis, its verdict."""
 
     def __init__(self, server: Xrayd, rng: random.Random, seen: Acknowledged) -> None:
-        self.api = Api(server.url, timeout_s=30)
+        super().__init__(Api(server.url, timeout_s=30), seen.surprises)
         self.rng, self.seen = rng, seen
-
-    def run(self) -> None:
-        try:
-            with self.api:
-                while True:
-                    self.round()
-        except httpx.TransportError:
-            pass  # killed
-        except Exception as error:  # of the client's thread: the test reports it
-            self.seen.surprises.append(repr(error))
 
     def expect(self, reply: httpx.Response, status: int) -> httpx.Response:
         if reply.status_code != status:
@@ -106,20 +95,6 @@ class Client:
         change = {"lifecycle_state": "failed", "failure_reason": "driver_aborted"}
         self.expect(self.api.http.patch(f"/v1/replays/{replay}", json=change), 200)
         self.seen.abandoned.add(replay)
-
-
-def live_and_die(server: Xrayd, rng: random.Random, seen: Acknowledged) -> None:
-    """Clients work until the server is killed, at a random moment."""
-    clients = [Client(server, random.Random(rng.random()), seen) for _ in range(CLIENTS)]
-    threads = [threading.Thread(target=client.run) for client in clients]
-    for thread in threads:
-        thread.start()
-    threads[0].join(rng.uniform(0, LONGEST_LIFE_S))
-    server.kill()
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
-    assert not seen.surprises
 
 
 def rows_by_id(data_dir: Path) -> dict[str, tuple[str, int, int | None]]:
@@ -178,15 +153,6 @@ def describe(seen: Acknowledged, endings: list[str]) -> str:
     return f"{counts}, worker_lost: {endings.count('worker_lost')}"
 
 
-def repeat(times: int, step: Callable[[int], None]) -> None:
-    for i in range(times):
-        try:
-            step(i)
-        except BaseException:
-            print(f"at kill {i} of {times}, seed {SEED}")
-            raise
-
-
 @pytest.mark.slow
 def test_kill_at_any_moment_loses_nothing(start_server: StartServer) -> None:
     rng, seen = random.Random(SEED), Acknowledged()
@@ -194,9 +160,10 @@ def test_kill_at_any_moment_loses_nothing(start_server: StartServer) -> None:
     def step(_: int) -> None:
         server = start_server(env=BUILT_IN)
         check_volume(server.data_dir, seen)
-        live_and_die(server, rng, seen)
+        clients = [Client(server, random.Random(rng.random()), seen) for _ in range(CLIENTS)]
+        live_and_die(server, clients, rng.uniform(0, LONGEST_LIFE_S))
 
-    repeat(KILLS, step)
+    repeat(KILLS, SEED, step)
     server = start_server(env=BUILT_IN)
     check_volume(server.data_dir, seen)
     with Api(server.url) as api:

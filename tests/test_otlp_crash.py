@@ -5,18 +5,16 @@ all and can be sent again, and the totals that the limits are held by agree with
 from __future__ import annotations
 
 import random
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 
 import samples
 from api import Api
 from conftest import BUILT_IN, StartServer
+from kills import Worker, live_and_die, repeat
 from otlp import ENCODINGS, REPLAY_SPANS_MAX, Encoding, Outcome, Span, accepted, of_replay, post
-from test_crash import repeat
 from volume import query
 from xrayd_process import Xrayd
 
@@ -44,23 +42,13 @@ class Seen:
     surprises: list[str] = field(default_factory=list[str])
 
 
-class Client:
+class Client(Worker):
     """Sends batches one after the other; first the one whose answer the last server owed."""
 
     def __init__(self, server: Xrayd, conversation: str, rng: random.Random, seen: Seen) -> None:
-        self.api = Api(server.url, timeout_s=30, checked=False)
+        super().__init__(Api(server.url, timeout_s=30, checked=False), seen.surprises)
         self.conversation, self.rng, self.seen = conversation, rng, seen
         self.replay, self.room = "", 0
-
-    def run(self) -> None:
-        try:
-            with self.api:
-                while True:
-                    self.round()
-        except httpx.TransportError:
-            pass  # killed
-        except Exception as error:  # of the client's thread: the test reports it
-            self.seen.surprises.append(repr(error))
 
     def next_batch(self) -> Batch:
         size = self.rng.choice(SIZES)
@@ -83,19 +71,6 @@ class Client:
             raise RuntimeError(reply.text)
         self.seen.answered.append(batch)
         self.seen.pending = None
-
-
-def live_and_die(server: Xrayd, conversation: str, rng: random.Random, seen: list[Seen]) -> None:
-    clients = [Client(server, conversation, random.Random(rng.random()), of_client) for of_client in seen]
-    threads = [threading.Thread(target=client.run) for client in clients]
-    for thread in threads:
-        thread.start()
-    threads[0].join(rng.uniform(0, LONGEST_LIFE_S))
-    server.kill()
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
-    assert [of_client.surprises for of_client in seen] == [[]] * len(seen)
 
 
 def stored_ids(data_dir: Path) -> dict[str, set[bytes]]:
@@ -138,9 +113,10 @@ def test_kill_at_any_moment_of_ingest_loses_and_doubles_nothing(start_server: St
     def step(_: int) -> None:
         server = start_server(env=BUILT_IN)
         check(server.data_dir, seen)
-        live_and_die(server, conversation, rng, seen)
+        clients = [Client(server, conversation, random.Random(rng.random()), of_client) for of_client in seen]
+        live_and_die(server, clients, rng.uniform(0, LONGEST_LIFE_S))
 
-    repeat(KILLS, step)
+    repeat(KILLS, SEED, step)
     server = start_server(env=BUILT_IN)
     check(server.data_dir, seen)
     answered = sum(len(of_client.answered) for of_client in seen)
