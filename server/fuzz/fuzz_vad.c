@@ -50,6 +50,7 @@ static void check_result(const struct xr_vad_result *result, size_t frames) {
         const struct xr_segment *segment = &result->segments[i];
         check(segment->start_ns % XR_NS_PER_MS == 0 && segment->end_ns % XR_NS_PER_MS == 0);
         check(segment->start_ns < segment->end_ns && segment->end_ns <= end);
+        check(segment->start_uncertainty_ms > 0 && segment->end_uncertainty_ms > 0);
         check(segment->start_ns >= last_start && segment->start_ns > last_end[segment->channel]);
         last_start = segment->start_ns;
         last_end[segment->channel] = segment->end_ns;

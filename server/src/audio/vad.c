@@ -176,6 +176,8 @@ static bool collect(void *ctx, size_t start_ms, size_t end_ms) {
         .channel = collector->channel,
         .start_ns = (int64_t)start_ms * XR_NS_PER_MS,
         .end_ns = (int64_t)end_ms * XR_NS_PER_MS,
+        .start_uncertainty_ms = 1,
+        .end_uncertainty_ms = 1, /* the detector's grid */
     };
     return true;
 }

@@ -13,6 +13,9 @@ const char *xr_channel_name(enum xr_channel channel); /* "user", "agent" */
 struct xr_segment {
     enum xr_channel channel;
     int64_t start_ns, end_ns;
+    /* How far each end may be off, in milliseconds: how far it would move if the threshold moved by 6 dB up or down, or
+     * the grid on which it was found. The detector's are > 0; -1: unknown (rows of an earlier version). */
+    int32_t start_uncertainty_ms, end_uncertainty_ms;
 };
 
 /* What the detector knew of a channel. dBFS: 0 is a full-scale sine's RMS + 3 dB, i.e. 20 log10(rms / 32768);

@@ -186,7 +186,7 @@ static void times_in_a_recording_are_floored_milliseconds(void **state) {
                                  .turn_end_ns = 3000000,
                                  .voice_start_ns = 2000000,
                                  .voice_end_ns = 3999999};
-    const struct xr_segment_row segment = {.id = 9, .segment = {XR_CHANNEL_USER, 5000000, 6000001}};
+    const struct xr_segment_row segment = {.id = 9, .segment = {XR_CHANNEL_USER, 5000000, 6000001, 1, 1}};
     writer_begin(&w);
     xr_json_array(&w.j);
     xr_detail_turn_encode(&w.j, &turn);

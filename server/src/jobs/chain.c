@@ -271,13 +271,12 @@ void xr_chain_begin_stage(struct xr_chain *chain) {
                               xr_jobs_config_of(chain->jobs)->stage_timeout_s * XR_NS_PER_S;
 }
 
-/* Segments, turns and transcripts of an earlier process's analysis. */
+/* Segments and transcripts of an earlier process's analysis, and the turns, which are derived again: their rows do not
+ * say how far a voice's ends may be off. */
 static enum xr_code load_analysis(struct xr_chain *chain, struct xr_store_reader *reader, struct xr_err *err) {
     struct xr_segment_row *rows = NULL;
     int64_t id = chain->replay.id;
     enum xr_code code = xr_store_segments_get(reader, id, chain->arena, &rows, &chain->segment_count, err);
-    if (code == XR_OK)
-        code = xr_store_turns_get(reader, id, chain->arena, &chain->turns, &chain->turn_count, err);
     if (code == XR_OK)
         code = xr_store_transcripts_get(reader, id, chain->arena, &chain->transcripts, &chain->transcript_count, err);
     if (code != XR_OK)
@@ -287,7 +286,7 @@ static enum xr_code load_analysis(struct xr_chain *chain, struct xr_store_reader
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     for (size_t i = 0; i < chain->segment_count; i++)
         chain->segments[i] = rows[i].segment;
-    return XR_OK;
+    return xr_turns_derive(chain->segments, chain->segment_count, chain->arena, &chain->turns, &chain->turn_count, err);
 }
 
 static enum xr_code load(struct xr_chain *chain, struct xr_store_reader *reader, struct xr_err *err) {

@@ -239,6 +239,62 @@ static void a_job_of_the_metrics_stage_finishes_identically(void **state) {
     assert_resumes_identically(rig, run);
 }
 
+/* Gives every segment that was stored this uncertainty, as if it had been found so. */
+struct doubt {
+    struct run *run;
+    int32_t start_ms, end_ms;
+};
+
+static enum xr_code put_doubt(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    const struct doubt *doubt = ctx;
+    struct xr_test_store *t = doubt->run->rig->t;
+    struct xr_segment_row *rows;
+    struct xr_turn *turns;
+    struct xr_segment segments[3];
+    size_t count, turn_count;
+    assert_int_equal(xr_store_segments_get(t->reader, doubt->run->id, t->arena, &rows, &count, NULL), XR_OK);
+    assert_int_equal(xr_store_turns_get(t->reader, doubt->run->id, t->arena, &turns, &turn_count, NULL), XR_OK);
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++) {
+        segments[i] = rows[i].segment;
+        segments[i].start_uncertainty_ms = doubt->start_ms;
+        segments[i].end_uncertainty_ms = doubt->end_ms;
+    }
+    return xr_store_tx_analysis_put(tx, doubt->run->id, segments, count, turns, turn_count, NULL, err);
+}
+
+static void a_job_of_the_metrics_stage_knows_how_uncertain_the_segments_were(void **state) {
+    struct rig *rig = *state;
+    struct run *run = stop_at_the_judge(rig);
+    struct doubt doubt = {run, 20, 21};
+    assert_int_equal(rig_write(rig, back_to_metrics, run), XR_OK);
+    assert_int_equal(rig_write(rig, put_doubt, &doubt), XR_OK);
+    rig_start(rig);
+    run_await(run);
+    assert_non_null(strstr(run_result(run), "\"agent_response_uncertainty_ms\":29,"));
+}
+
+static size_t count_in(const char *text, const char *part) {
+    size_t count = 0;
+    while ((text = strstr(text, part)) != NULL) {
+        text += strlen(part);
+        count++;
+    }
+    return count;
+}
+
+static void segments_of_an_earlier_version_give_no_uncertainty(void **state) {
+    struct rig *rig = *state;
+    struct run *run = stop_at_the_judge(rig);
+    struct doubt doubt = {run, -1, -1};
+    assert_int_equal(rig_write(rig, back_to_metrics, run), XR_OK);
+    assert_int_equal(rig_write(rig, put_doubt, &doubt), XR_OK);
+    rig_start(rig);
+    run_await(run);
+    assert_int_equal(count_in(run_result(run), "\"agent_response_ms\":null"), 2); /* the user's turns */
+    assert_int_equal(count_in(run_result(run), "\"agent_response_uncertainty_ms\":null"), 3);
+}
+
 static void a_stop_right_after_the_start_releases_a_job_of_the_last_stage(void **state) {
     enum { TIMES = 25 };
     struct rig *rig = *state;
@@ -325,6 +381,8 @@ int main(void) {
         TEST(a_silent_recording_of_a_live_conversation_passes),
         TEST(a_job_of_the_last_stage_finishes_identically),
         TEST(a_job_of_the_metrics_stage_finishes_identically),
+        TEST(a_job_of_the_metrics_stage_knows_how_uncertain_the_segments_were),
+        TEST(segments_of_an_earlier_version_give_no_uncertainty),
         TEST(a_stop_right_after_the_start_releases_a_job_of_the_last_stage),
         TEST(a_missing_recording_is_audio_missing),
         TEST(a_recording_that_is_no_wav_is_audio_missing),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "metrics/metrics.h"
 #include "base/clock.h"
+#include <math.h>
 
 static size_t count_turns(const struct xr_segment *segments, size_t count) {
     size_t turns = 0;
@@ -21,10 +22,12 @@ enum xr_code xr_turns_derive(const struct xr_segment *segments, size_t count, st
             turns[n] = (struct xr_turn){.idx = (int64_t)n,
                                         .role = segments[i].channel,
                                         .turn_start_ns = n > 0 ? turns[n - 1].voice_end_ns : 0,
-                                        .voice_start_ns = segments[i].start_ns};
+                                        .voice_start_ns = segments[i].start_ns,
+                                        .voice_start_uncertainty_ms = segments[i].start_uncertainty_ms};
             n++;
         }
         turns[n - 1].voice_end_ns = turns[n - 1].turn_end_ns = segments[i].end_ns;
+        turns[n - 1].voice_end_uncertainty_ms = segments[i].end_uncertainty_ms;
     }
     *ret_turns = turns;
     *ret_count = turn_count;
@@ -61,6 +64,13 @@ static int64_t response_ms(const struct xr_turn *agent, const struct xr_turn *us
     return gap_ns > 0 ? xr_ns_to_ms(gap_ns) : 0;
 }
 
+static int64_t response_uncertainty_ms(const struct xr_turn *agent, const struct xr_turn *user) {
+    const double start = agent->voice_start_uncertainty_ms, end = user->voice_end_uncertainty_ms;
+    if (start < 0 || end < 0)
+        return -1;
+    return (int64_t)ceil(sqrt(start * start + end * end));
+}
+
 enum xr_code xr_metrics_compute(const struct xr_turn *turns, size_t turn_count, const struct xr_segment *segments,
                                 size_t segment_count, struct xr_arena *arena, struct xr_turn_metric **ret_metrics,
                                 struct xr_err *err) {
@@ -77,7 +87,7 @@ enum xr_code xr_metrics_compute(const struct xr_turn *turns, size_t turn_count, 
             .turn_idx = turn->idx,
             .role = turn->role,
             .agent_response_ms = answers ? response_ms(turn, last_user) : -1,
-            .agent_response_uncertainty_ms = -1,
+            .agent_response_uncertainty_ms = answers ? response_uncertainty_ms(turn, last_user) : -1,
             .interrupted = interrupted,
             .interruption_start_ms = interrupted ? xr_ns_to_ms(interruption_ns) : -1,
         };

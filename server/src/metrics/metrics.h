@@ -14,6 +14,8 @@ struct xr_turn {
     int64_t idx;
     enum xr_channel role;
     int64_t turn_start_ns, turn_end_ns, voice_start_ns, voice_end_ns;
+    /* How far the voice's ends may be off: its first segment's start's and its last one's end's. -1: unknown. */
+    int32_t voice_start_uncertainty_ms, voice_end_uncertainty_ms;
 };
 /* segments sorted by start. ret_turns in the arena. */
 XR_MUST_USE enum xr_code xr_turns_derive(const struct xr_segment *segments, size_t count, struct xr_arena *arena,
@@ -23,7 +25,11 @@ struct xr_turn_metric {
     int64_t turn_idx;
     enum xr_channel role;
     int64_t agent_response_ms; /* -1: null */
-    int64_t agent_response_uncertainty_ms; /* -1: null */
+    /* The root of the sum of the squares of how far the agent's start and the user's end may be off, rounded up. The
+     * two errors are independent, because they come from different channels: they rarely add up, as their plain sum
+     * would have it, and they do not cancel out (GUM, JCGM 100:2008, 5.1.2). -1, null: one of them is unknown, or there
+     * is no response time. */
+    int64_t agent_response_uncertainty_ms;
     bool interrupted;
     int64_t interruption_start_ms; /* -1: null */
 };

@@ -105,7 +105,7 @@ static void check_turn(const struct turn_ms *want, const struct xr_turn *turn, c
     assert_int_equal(metric->turn_idx, idx);
     assert_int_equal(metric->role, want->role);
     assert_int_equal(metric->agent_response_ms, want->response);
-    assert_int_equal(metric->agent_response_uncertainty_ms, -1);
+    assert_int_equal(metric->agent_response_uncertainty_ms, want->response >= 0 ? 5 : -1);
     assert_int_equal(metric->interrupted, want->interruption >= 0);
     assert_int_equal(metric->interruption_start_ms, want->interruption);
 }
@@ -120,7 +120,9 @@ static void check_scene(const struct scene *scene) {
     for (size_t i = 0; i < scene->segment_count; i++)
         segments[i] = (struct xr_segment){.channel = scene->segments[i].channel,
                                           .start_ns = scene->segments[i].start * XR_NS_PER_MS,
-                                          .end_ns = scene->segments[i].end * XR_NS_PER_MS};
+                                          .end_ns = scene->segments[i].end * XR_NS_PER_MS,
+                                          .start_uncertainty_ms = 3,
+                                          .end_uncertainty_ms = 4};
     assert_int_equal(xr_turns_derive(segments, scene->segment_count, arena, &turns, &count, NULL), XR_OK);
     assert_int_equal(count, scene->turn_count);
     assert_int_equal(xr_metrics_compute(turns, count, segments, scene->segment_count, arena, &metrics, NULL), XR_OK);
@@ -139,7 +141,7 @@ static void milliseconds_are_the_floor_of_the_difference(void **state) {
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(ARENA);
     /* 1.9 ms to 782.8 ms: each end floored alone would give 781. */
     const struct xr_segment segments[] = {
-        {USER, 0, 1900000}, {AGENT, 782800000, 900000000}, {USER, 790999999, 795000000}};
+        {USER, 0, 1900000, 1, 1}, {AGENT, 782800000, 900000000, 1, 1}, {USER, 790999999, 795000000, 1, 1}};
     struct xr_turn *turns = NULL;
     struct xr_turn_metric *metrics = NULL;
     size_t count = 0;
@@ -149,10 +151,56 @@ static void milliseconds_are_the_floor_of_the_difference(void **state) {
     assert_int_equal(metrics[1].interruption_start_ms, 790);
 }
 
+static void a_turns_voice_is_as_uncertain_as_its_first_start_and_its_last_end(void **state) {
+    (void)state;
+    XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(ARENA);
+    const struct xr_segment segments[] = {
+        {USER, 0, 10, 1, 2}, {USER, 20, 30, 3, 4}, {USER, 40, 50, 5, 6}, {AGENT, 60, 70, 7, 8}, {USER, 80, 90, -1, 9}};
+    struct xr_turn *turns = NULL;
+    size_t count = 0;
+    assert_int_equal(xr_turns_derive(segments, 5, arena, &turns, &count, NULL), XR_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(turns[0].voice_start_uncertainty_ms, 1);
+    assert_int_equal(turns[0].voice_end_uncertainty_ms, 6);
+    assert_int_equal(turns[1].voice_start_uncertainty_ms, 7);
+    assert_int_equal(turns[1].voice_end_uncertainty_ms, 8);
+    assert_int_equal(turns[2].voice_start_uncertainty_ms, -1);
+    assert_int_equal(turns[2].voice_end_uncertainty_ms, 9);
+}
+
+/* Of the user's end and of the agent's start, and of the response between them. */
+static const struct uncertainty {
+    int32_t user_end, agent_start;
+    int64_t response;
+} UNCERTAINTIES[] = {
+    {3, 4, 5}, /* exactly */
+    {1, 1, 2}, /* 1.4, rounded up */
+    {1, 1000, 1001}, /* 1000.0005 */
+    {0, 7, 7},       {INT32_MAX, INT32_MAX, INT64_C(3037000499)}, {-1, 4, -1}, {4, -1, -1}, {-1, -1, -1},
+};
+
+static void the_response_is_uncertain_by_the_root_of_the_sum_of_squares(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof UNCERTAINTIES / sizeof *UNCERTAINTIES; i++) {
+        XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(ARENA);
+        const struct uncertainty *row = &UNCERTAINTIES[i];
+        const struct xr_segment segments[] = {{USER, 0, 1000, 90, row->user_end},
+                                              {AGENT, 2000, 3000, row->agent_start, 80}};
+        struct xr_turn *turns = NULL;
+        struct xr_turn_metric *metrics = NULL;
+        size_t count = 0;
+        assert_int_equal(xr_turns_derive(segments, 2, arena, &turns, &count, NULL), XR_OK);
+        assert_int_equal(xr_metrics_compute(turns, count, segments, 2, arena, &metrics, NULL), XR_OK);
+        assert_int_equal(metrics[0].agent_response_uncertainty_ms, -1);
+        assert_int_equal(metrics[1].agent_response_uncertainty_ms, row->response);
+        assert_int_equal(metrics[1].agent_response_ms, 0); /* known, whether or not its uncertainty is */
+    }
+}
+
 static void a_full_arena_is_an_error_and_writes_nothing(void **state) {
     (void)state;
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(16);
-    const struct xr_segment segments[] = {{USER, 0, 10}};
+    const struct xr_segment segments[] = {{USER, 0, 10, 1, 1}};
     const struct xr_turn turn = {.role = USER, .voice_end_ns = 10};
     struct xr_turn *turns = NULL;
     struct xr_turn_metric *metrics = NULL;
@@ -211,6 +259,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_and_their_metrics_follow_the_timeline),
         cmocka_unit_test(milliseconds_are_the_floor_of_the_difference),
+        cmocka_unit_test(a_turns_voice_is_as_uncertain_as_its_first_start_and_its_last_end),
+        cmocka_unit_test(the_response_is_uncertain_by_the_root_of_the_sum_of_squares),
         cmocka_unit_test(a_full_arena_is_an_error_and_writes_nothing),
         cmocka_unit_test(summary_is_by_nearest_rank),
         cmocka_unit_test(the_95th_percentile_of_many_leaves_five_in_a_hundred_above),

@@ -22,6 +22,7 @@ struct xr_segment_row {
 XR_MUST_USE enum xr_code xr_store_segments_get(struct xr_store_reader *reader, int64_t replay_id,
                                                struct xr_arena *arena, struct xr_segment_row **ret_rows,
                                                size_t *ret_count, struct xr_err *err);
+/* Their uncertainties are unknown: the segments have them. */
 XR_MUST_USE enum xr_code xr_store_turns_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
                                             struct xr_turn **ret_turns, size_t *ret_count, struct xr_err *err);
 /* XR_NOT_FOUND before the analysis. */

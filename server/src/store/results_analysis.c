@@ -6,8 +6,8 @@
 
 static enum xr_code put_segment(struct xr_sql *sql, int64_t replay_id, int64_t id, const struct xr_segment *segment,
                                 struct xr_err *err) {
-    static const char SQL[] =
-        "INSERT INTO speech_segments (replay_id, id, channel, start_ns, end_ns) VALUES (?1, ?2, ?3, ?4, ?5)";
+    static const char SQL[] = "INSERT INTO speech_segments (replay_id, id, channel, start_ns, end_ns,"
+                              " start_uncertainty_ms, end_uncertainty_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     struct xr_stmt *stmt;
     enum xr_code code = xr_sql_prepare(sql, SQL, &stmt, err);
     if (code != XR_OK)
@@ -17,6 +17,8 @@ static enum xr_code put_segment(struct xr_sql *sql, int64_t replay_id, int64_t i
     xr_stmt_bind_int(stmt, 3, segment->channel);
     xr_stmt_bind_int(stmt, 4, segment->start_ns);
     xr_stmt_bind_int(stmt, 5, segment->end_ns);
+    xr_stmt_bind_opt_int(stmt, 6, segment->start_uncertainty_ms, -1);
+    xr_stmt_bind_opt_int(stmt, 7, segment->end_uncertainty_ms, -1);
     return xr_stmt_run(stmt, err);
 }
 
@@ -76,8 +78,8 @@ enum xr_code xr_store_tx_analysis_put(struct xr_store_tx *tx, int64_t replay_id,
 
 enum xr_code xr_store_segments_get(struct xr_store_reader *reader, int64_t replay_id, struct xr_arena *arena,
                                    struct xr_segment_row **ret_rows, size_t *ret_count, struct xr_err *err) {
-    static const char SQL[] = "SELECT id, channel, start_ns, end_ns FROM speech_segments WHERE replay_id = ?1"
-                              " ORDER BY start_ns, channel, id";
+    static const char SQL[] = "SELECT id, channel, start_ns, end_ns, start_uncertainty_ms, end_uncertainty_ms"
+                              " FROM speech_segments WHERE replay_id = ?1 ORDER BY start_ns, channel, id";
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
     struct xr_rows rows = {.arena = arena, .size = sizeof **ret_rows};
     enum xr_code code = xr_results_query(reader, SQL, replay_id, &stmt, err);
@@ -89,7 +91,9 @@ enum xr_code xr_store_segments_get(struct xr_store_reader *reader, int64_t repla
                 .id = xr_stmt_int(stmt, 0),
                 .segment = {.channel = (enum xr_channel)xr_stmt_enum(stmt, 1, XR_CHANNEL_COUNT),
                             .start_ns = xr_stmt_int(stmt, 2),
-                            .end_ns = xr_stmt_int(stmt, 3)},
+                            .end_ns = xr_stmt_int(stmt, 3),
+                            .start_uncertainty_ms = (int32_t)xr_stmt_opt_int(stmt, 4, -1),
+                            .end_uncertainty_ms = (int32_t)xr_stmt_opt_int(stmt, 5, -1)},
             };
     }
     if (code != XR_OK)
@@ -117,6 +121,8 @@ enum xr_code xr_store_turns_get(struct xr_store_reader *reader, int64_t replay_i
                 .turn_end_ns = xr_stmt_int(stmt, 3),
                 .voice_start_ns = xr_stmt_int(stmt, 4),
                 .voice_end_ns = xr_stmt_int(stmt, 5),
+                .voice_start_uncertainty_ms = -1,
+                .voice_end_uncertainty_ms = -1,
             };
     }
     if (code != XR_OK)

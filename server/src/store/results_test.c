@@ -6,9 +6,9 @@
 #include <sqlite3.h>
 
 static const struct xr_segment SEGMENTS[] = {
-    {XR_CHANNEL_AGENT, 0, 5},
-    {XR_CHANNEL_USER, 7, 1000000007},
-    {XR_CHANNEL_AGENT, 7, 9},
+    {XR_CHANNEL_AGENT, 0, 5, 12, 345},
+    {XR_CHANNEL_USER, 7, 1000000007, -1, INT32_MAX},
+    {XR_CHANNEL_AGENT, 7, 9, 0, -1},
 };
 enum { SEGMENT_COUNT = 3 };
 static const struct xr_turn TURNS[] = {
@@ -28,6 +28,18 @@ static enum xr_code put_analysis(struct xr_store_tx *tx, void *ctx, struct xr_er
     return xr_store_tx_analysis_put(tx, a->replay_id, SEGMENTS, a->segments, TURNS, a->turns, a->levels, err);
 }
 
+static int64_t number(struct xr_test_store *t, const char *sql) {
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return value;
+}
+
 static void the_analysis_comes_back_in_order(void **state) {
     struct xr_test_store *t = *state;
     struct analysis a = {xr_test_analyzing_replay(t), SEGMENT_COUNT, 2, LEVELS};
@@ -45,6 +57,8 @@ static void the_analysis_comes_back_in_order(void **state) {
         assert_int_equal(segments[i].segment.channel, SEGMENTS[i].channel);
         assert_int_equal(segments[i].segment.start_ns, SEGMENTS[i].start_ns);
         assert_int_equal(segments[i].segment.end_ns, SEGMENTS[i].end_ns);
+        assert_int_equal(segments[i].segment.start_uncertainty_ms, SEGMENTS[i].start_uncertainty_ms);
+        assert_int_equal(segments[i].segment.end_uncertainty_ms, SEGMENTS[i].end_uncertainty_ms);
     }
     assert_int_equal(xr_store_turns_get(t->reader, a.replay_id, t->arena, &turns, &count, NULL), XR_OK);
     assert_int_equal(count, 2);
@@ -53,8 +67,19 @@ static void the_analysis_comes_back_in_order(void **state) {
     assert_int_equal(turns[0].voice_start_ns, 3);
     assert_true(turns[0].voice_end_ns == INT64_MAX);
     assert_int_equal(turns[1].turn_start_ns, 5);
+    assert_int_equal(turns[1].voice_start_uncertainty_ms, -1); /* not in their rows */
+    assert_int_equal(turns[1].voice_end_uncertainty_ms, -1);
     assert_int_equal(xr_store_levels_get(t->reader, a.replay_id, levels, NULL), XR_OK);
     assert_memory_equal(levels, LEVELS, sizeof levels);
+}
+
+static void an_unknown_uncertainty_is_null_in_its_row(void **state) {
+    struct xr_test_store *t = *state;
+    struct analysis a = {xr_test_analyzing_replay(t), SEGMENT_COUNT, 2, LEVELS};
+    assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_OK);
+    assert_int_equal(number(t, "SELECT count(*) FROM speech_segments WHERE start_uncertainty_ms IS NULL"), 1);
+    assert_int_equal(number(t, "SELECT count(*) FROM speech_segments WHERE end_uncertainty_ms IS NULL"), 1);
+    assert_int_equal(number(t, "SELECT sum(start_uncertainty_ms) FROM speech_segments"), 12);
 }
 
 static void the_stage_again_replaces_its_rows(void **state) {
@@ -206,18 +231,6 @@ static void an_evaluation_comes_back_by_turn_and_index(void **state) {
     assert_int_equal(e.judges[1].score, -1);
     assert_int_equal(e.judges[1].prompt_version, -1);
     assert_null(e.judges[1].reason.ptr);
-}
-
-static int64_t number(struct xr_test_store *t, const char *sql) {
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
-    assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return value;
 }
 
 static void outcomes_without_a_verdict_are_kept_but_no_result(void **state) {
@@ -481,6 +494,7 @@ static void spans_are_unique_by_replay_and_id_of_either_kind(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_analysis_comes_back_in_order),
+        TEST(an_unknown_uncertainty_is_null_in_its_row),
         TEST(the_stage_again_replaces_its_rows),
         TEST(a_silent_recording_has_no_rows),
         TEST(transcripts_keep_nul_and_null),

@@ -180,6 +180,10 @@ static const char *const MIGRATIONS[] = {
     "  spans INTEGER NOT NULL,                -- rows of spans\n"
     "  bytes INTEGER NOT NULL                 -- of their text, and that of their tool and model calls\n"
     ") STRICT;",
+
+    /* NULL: unknown, the segment was found before there were these columns. */
+    ("ALTER TABLE speech_segments ADD COLUMN start_uncertainty_ms INTEGER;"
+     "ALTER TABLE speech_segments ADD COLUMN end_uncertainty_ms INTEGER;"),
 };
 
 const struct xr_schema XR_MAIN_SCHEMA = {

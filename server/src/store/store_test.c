@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/sha256.h"
 #include "base/test.h"
+#include "store/results.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "store/store_testkit.h"
@@ -176,11 +177,10 @@ static void what_cannot_be_opened_is_an_io_error(void **state) {
     assert_non_null(strstr(err.message, t->path));
 }
 
-static enum xr_code migrate(const char *path, const char *const *migrations, size_t count) {
-    const struct xr_schema schema = {.application_id = 5, .migrations = migrations, .count = count};
+static enum xr_code migrate(const char *path, const struct xr_schema *schema) {
     XR_AUTO(xr_sql_closep) struct xr_sql *sql = NULL;
     assert_int_equal(xr_sql_open(path, XR_SQL_CREATE, NULL, 0, &sql, NULL), XR_OK);
-    enum xr_code code = xr_schema_migrate(sql, &schema, NULL);
+    enum xr_code code = xr_schema_migrate(sql, schema, NULL);
     assert_false(xr_sql_in_transaction(sql));
     return code;
 }
@@ -191,24 +191,44 @@ static void migrations_run_once_and_in_order(void **state) {
     struct xr_test_store *t = *state;
     remove_both(t);
     for (size_t count = 1; count <= 3; count++) {
-        assert_int_equal(migrate(t->path, MIGRATIONS, count), XR_OK);
-        assert_int_equal(migrate(t->path, MIGRATIONS, count), XR_OK);
+        const struct xr_schema schema = {5, MIGRATIONS, count};
+        assert_int_equal(migrate(t->path, &schema), XR_OK);
+        assert_int_equal(migrate(t->path, &schema), XR_OK);
         assert_int_equal(query(t->path, "PRAGMA user_version"), count);
     }
     assert_int_equal(query(t->path, "SELECT sum(b) FROM a WHERE c IS NULL"), 2);
     assert_int_equal(query(t->path, "PRAGMA application_id"), 5);
-    assert_int_equal(migrate(t->path, MIGRATIONS, 2), XR_FOREIGN);
+    assert_int_equal(migrate(t->path, &(struct xr_schema){5, MIGRATIONS, 2}), XR_FOREIGN);
 }
 
 static void a_migration_that_fails_leaves_the_old_version(void **state) {
     static const char *const MIGRATIONS[] = {"CREATE TABLE a (b)", "DROP TABLE a; CREATE TABLE c (d); NONSENSE"};
     struct xr_test_store *t = *state;
     remove_both(t);
-    assert_int_equal(migrate(t->path, MIGRATIONS, 1), XR_OK);
-    assert_int_equal(migrate(t->path, MIGRATIONS, 2), XR_INTERNAL);
+    assert_int_equal(migrate(t->path, &(struct xr_schema){5, MIGRATIONS, 1}), XR_OK);
+    assert_int_equal(migrate(t->path, &(struct xr_schema){5, MIGRATIONS, 2}), XR_INTERNAL);
     assert_int_equal(query(t->path, "PRAGMA user_version"), 1);
     assert_int_equal(query(t->path, "SELECT count(*) FROM a"), 0);
     assert_int_equal(query(t->path, "SELECT count(*) FROM sqlite_schema WHERE name = 'c'"), 0);
+}
+
+/* The first two migrations are those of 0.1.0's first databases. */
+static void segments_of_the_version_before_have_no_uncertainty(void **state) {
+    struct xr_test_store *t = *state;
+    const struct xr_schema before = {XR_MAIN_SCHEMA.application_id, XR_MAIN_SCHEMA.migrations, 2};
+    struct xr_segment_row *rows = NULL;
+    size_t count = 0;
+    remove_both(t);
+    assert_int_equal(migrate(t->path, &before), XR_OK);
+    execute(t->path, "INSERT INTO speech_segments VALUES (7, 1, 1, 1000000, 2000000)");
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+    assert_int_equal(xr_store_segments_get(t->reader, 7, t->arena, &rows, &count, NULL), XR_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(rows[0].segment.end_ns, 2000000);
+    assert_int_equal(rows[0].segment.start_uncertainty_ms, -1);
+    assert_int_equal(rows[0].segment.end_uncertainty_ms, -1);
+    xr_test_store_close(t);
+    assert_int_equal(query(t->path, "PRAGMA user_version"), XR_MAIN_SCHEMA.count);
 }
 
 static size_t conversations(struct xr_test_store *t) {
@@ -260,6 +280,7 @@ int main(void) {
         TEST(what_cannot_be_opened_is_an_io_error),
         TEST(migrations_run_once_and_in_order),
         TEST(a_migration_that_fails_leaves_the_old_version),
+        TEST(segments_of_the_version_before_have_no_uncertainty),
         TEST(a_snapshot_does_not_see_later_writes),
         TEST(a_reader_cannot_write),
         cmocka_unit_test(freeing_nothing_is_fine),
