@@ -19,6 +19,12 @@ def recording() -> bytes:
 
 
 @cache
+def answer_without_question() -> bytes:
+    """Only the agent speaks."""
+    return dialogue(("agent", 0.5))
+
+
+@cache
 def silent_recording(seconds: float = 0.2) -> bytes:
     return wav([silence(seconds), silence(seconds)])
 

@@ -30,16 +30,29 @@ static const struct kind {
     [XR_ASSERT_MAX_TTFT_MS] = {NEEDS_ANCHOR, xr_check_ttft},
 };
 
+/* The number decides; where the measuring error could have turned the verdict round, the message says so. */
+static enum xr_code compare_latency(struct xr_check *check, struct xr_err *err) {
+    const struct xr_turn_metric *metric = check->turn->metric;
+    const long long response = metric->agent_response_ms, max = check->assertion->max_ms;
+    const long long uncertainty = metric->agent_response_uncertainty_ms; /* -1, unknown, is below every distance */
+    const bool passed = response <= max;
+    if ((passed ? max - response : response - max) <= uncertainty)
+        return xr_check_tellf(
+            check, passed ? XR_PASSED : XR_FAILED, err,
+            "The agent answered after %lld ms, %s %lld ms, but within the measuring error of %lld ms.", response,
+            passed ? "no more than" : "more than", max, uncertainty);
+    if (passed)
+        return xr_check_pass(check);
+    return xr_check_tellf(check, XR_FAILED, err, "The agent answered after %lld ms, more than %lld ms.", response, max);
+}
+
 enum xr_code xr_check_latency(struct xr_check *check, struct xr_err *err) {
     const struct xr_turn_metric *metric = check->turn->metric;
     if (metric->agent_response_ms < 0)
         return xr_check_tellf(check, XR_ERRORED, err, "The turn has no response time: %s.",
                               metric->role == XR_CHANNEL_AGENT ? "no user turn comes before it"
                                                                : "it is not an agent's turn");
-    if (metric->agent_response_ms <= check->assertion->max_ms)
-        return xr_check_pass(check);
-    return xr_check_tellf(check, XR_FAILED, err, "The agent answered after %lld ms, more than %lld ms.",
-                          (long long)metric->agent_response_ms, (long long)check->assertion->max_ms);
+    return compare_latency(check, err);
 }
 
 /* Why the assertion cannot be judged, NULL if it can. */

@@ -11,10 +11,10 @@ enum { ANCHOR_MS = 1000000, ARENA = 4 << 20 };
 /* user 0..1000, agent 1780..3000, user 3500..4000, agent 4300..6000: windows [0,1000) [1000,3000) [3000,4000)
  * [4000,6000). The third turn has no transcript, the fourth neither. */
 static const struct xr_turn TURNS[] = {
-    {0, XR_CHANNEL_USER, 0, 1000 * XR_NS_PER_MS, 0, 1000 * XR_NS_PER_MS},
-    {1, XR_CHANNEL_AGENT, 1000 * XR_NS_PER_MS, 3000 * XR_NS_PER_MS, 1780 * XR_NS_PER_MS, 3000 * XR_NS_PER_MS},
-    {2, XR_CHANNEL_USER, 3000 * XR_NS_PER_MS, 4000 * XR_NS_PER_MS, 3500 * XR_NS_PER_MS, 4000 * XR_NS_PER_MS},
-    {3, XR_CHANNEL_AGENT, 4000 * XR_NS_PER_MS, 6000 * XR_NS_PER_MS, 4300 * XR_NS_PER_MS, 6000 * XR_NS_PER_MS},
+    {0, XR_CHANNEL_USER, 0, 1000 * XR_NS_PER_MS, 0, 1000 * XR_NS_PER_MS, -1, -1},
+    {1, XR_CHANNEL_AGENT, 1000 * XR_NS_PER_MS, 3000 * XR_NS_PER_MS, 1780 * XR_NS_PER_MS, 3000 * XR_NS_PER_MS, -1, -1},
+    {2, XR_CHANNEL_USER, 3000 * XR_NS_PER_MS, 4000 * XR_NS_PER_MS, 3500 * XR_NS_PER_MS, 4000 * XR_NS_PER_MS, -1, -1},
+    {3, XR_CHANNEL_AGENT, 4000 * XR_NS_PER_MS, 6000 * XR_NS_PER_MS, 4300 * XR_NS_PER_MS, 6000 * XR_NS_PER_MS, -1, -1},
 };
 static const struct xr_turn_metric METRICS[] = {
     {0, XR_CHANNEL_USER, -1, -1, false, -1},
@@ -289,6 +289,44 @@ static void every_kind_passes_fails_and_errs_with_its_message(void **state) {
     }
 }
 
+static const struct latency_example {
+    int64_t response_ms, uncertainty_ms, max_ms;
+    enum xr_status status;
+    struct xr_str message;
+} LATENCIES[] = {
+    {812, 12, 800, XR_FAILED,
+     TEXT("The agent answered after 812 ms, more than 800 ms, but within the measuring error of 12 ms.")},
+    {813, 12, 800, XR_FAILED, TEXT("The agent answered after 813 ms, more than 800 ms.")},
+    {812, 0, 800, XR_FAILED, TEXT("The agent answered after 812 ms, more than 800 ms.")},
+    {812, -1, 800, XR_FAILED, TEXT("The agent answered after 812 ms, more than 800 ms.")},
+    {788, 12, 800, XR_PASSED,
+     TEXT("The agent answered after 788 ms, no more than 800 ms, but within the measuring error of 12 ms.")},
+    {800, 1, 800, XR_PASSED,
+     TEXT("The agent answered after 800 ms, no more than 800 ms, but within the measuring error of 1 ms.")},
+    {787, 12, 800, XR_PASSED, NOTHING},
+    {800, -1, 800, XR_PASSED, NOTHING}, /* nobody knows how near it is */
+    {0, 20, INT64_C(9007199254740991), XR_PASSED, NOTHING},
+    {INT64_MAX, 20, 1, XR_FAILED, TEXT("The agent answered after 9223372036854775807 ms, more than 1 ms.")},
+};
+
+static void a_limit_within_the_measuring_error_is_told_on_either_side(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof LATENCIES / sizeof *LATENCIES; i++) {
+        XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(ARENA);
+        const struct latency_example *e = &LATENCIES[i];
+        struct xr_turn_metric metrics[sizeof METRICS / sizeof *METRICS];
+        struct xr_evidence evidence = full_evidence();
+        memcpy(metrics, METRICS, sizeof metrics);
+        metrics[1].agent_response_ms = e->response_ms;
+        metrics[1].agent_response_uncertainty_ms = e->uncertainty_ms;
+        evidence.metrics = metrics;
+        struct xr_assertion assertion = {.kind = XR_ASSERT_MAX_LATENCY_MS, .max_ms = e->max_ms};
+        struct xr_assertion_result got = check_one(&assertion, 1, &evidence, arena);
+        if (got.status != e->status || !xr_str_eq(got.message, e->message) || !got.message.ptr != !e->message.ptr)
+            fail_msg("row %zu: %s \"%.*s\"", i, xr_status_name(got.status), XR_STR_ARG(got.message));
+    }
+}
+
 static const enum xr_assertion_kind TEXT_KINDS[] = {XR_ASSERT_CONTAINS, XR_ASSERT_NOT_CONTAINS, XR_ASSERT_EQUALS,
                                                     XR_ASSERT_REGEX};
 static const enum xr_assertion_kind SPAN_KINDS[] = {XR_ASSERT_TOOL_CALLED, XR_ASSERT_TOOL_NOT_CALLED,
@@ -437,6 +475,7 @@ static void statuses_have_their_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_passes_fails_and_errs_with_its_message),
+        cmocka_unit_test(a_limit_within_the_measuring_error_is_told_on_either_side),
         cmocka_unit_test(without_an_anchor_span_kinds_err_and_others_do_not),
         cmocka_unit_test(transcription_none_is_named_as_the_reason),
         cmocka_unit_test(ill_formed_transcript_errs),

@@ -48,7 +48,8 @@ struct xr_assertion_result {
     int64_t assertion_idx;
     enum xr_assertion_kind kind;
     enum xr_status status;
-    struct xr_str message; /* ptr NULL on pass, else one sentence with the observed value */
+    /* One sentence with the observed value; ptr NULL on pass, unless the limit lies within the measuring error. */
+    struct xr_str message;
 };
 struct xr_judge_result {
     int64_t judge_idx;
