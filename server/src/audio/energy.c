@@ -1,54 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audio/energy.h"
+#include "audio/energy_kernels.h"
 
-/* The block is summed as LANES columns of the interleaved stream, never split into channels: even columns are the left
- * channel, odd ones the right. So every operation of the inner loop is element-wise, which compilers turn into vector
- * instructions without being allowed to reorder floating-point sums. (The lane loop must stay a loop until then:
- * unrolled first, as gcc -O3 likes to, it stays scalar and takes four times as long.) */
-enum { LANES = 16, SAMPLES = XR_FRAMES_PER_MS * XR_CHANNEL_COUNT };
-_Static_assert(SAMPLES % LANES == 0 && LANES % XR_CHANNEL_COUNT == 0, "a block is a whole number of rows");
+void xr_energy_blocks(const int16_t *frames, size_t ms, struct xr_energy *out) {
+    xr_energy_kernel *kernels[XR_ENERGY_VARIANTS_MAX];
+    xr_energy_kernels_usable(kernels);
+    kernels[0](frames, ms, out);
+}
+
+size_t xr_energy_kernels_usable(xr_energy_kernel *ret_kernels[XR_ENERGY_VARIANTS_MAX]) {
+    size_t count = 0;
+#if defined(__x86_64__)
+    /* The builtins ask the processor and whether the system saves the registers. */
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2"))
+        ret_kernels[count++] = xr_energy_kernel_avx2;
+#endif
+    ret_kernels[count++] = xr_energy_kernel_baseline;
+    return count;
+}
+
+struct xr_energy xr_energy_of(const int16_t *frames, size_t n) {
+    int64_t squares[XR_CHANNEL_COUNT] = {0}, sums[XR_CHANNEL_COUNT] = {0};
+    for (size_t i = 0; i < n * XR_CHANNEL_COUNT; i++) {
+        squares[i % XR_CHANNEL_COUNT] += (int64_t)frames[i] * frames[i];
+        sums[i % XR_CHANNEL_COUNT] += frames[i];
+    }
+    struct xr_energy energy;
+    for (size_t c = 0; c < XR_CHANNEL_COUNT; c++) {
+        energy.squares[c] = (float)squares[c];
+        energy.sums[c] = (float)sums[c];
+    }
+    return energy;
+}
+
+/* Columns of the interleaved stream, even ones left and odd ones right: all that the inner loop does is element-wise,
+ * which compilers turn into vector instructions. (It must stay a loop until then: unrolled first, as gcc -O3 likes to,
+ * it stays scalar.) */
+enum { LANES = 16 };
 
 static int magnitude(int lowest, int highest) {
     return -lowest > highest ? -lowest : highest;
 }
 
-static struct xr_energy one_block(const int16_t *restrict samples) {
-    float squares[LANES] = {0}, sums[LANES] = {0};
+void xr_energy_peaks(const int16_t *frames, size_t n, int peaks[XR_CHANNEL_COUNT]) {
+    const size_t samples = n * XR_CHANNEL_COUNT, rows = samples / LANES * LANES;
     int16_t lowest[LANES] = {0}, highest[LANES] = {0};
-    for (size_t row = 0; row < SAMPLES; row += LANES)
+    for (size_t row = 0; row < rows; row += LANES)
 #pragma GCC unroll 1
         for (size_t lane = 0; lane < LANES; lane++) {
-            int16_t x = samples[row + lane];
-            float f = (float)x;
-            squares[lane] += f * f;
-            sums[lane] += f;
+            int16_t x = frames[row + lane];
             lowest[lane] = x < lowest[lane] ? x : lowest[lane];
             highest[lane] = x > highest[lane] ? x : highest[lane];
         }
-    struct xr_energy energy = {0};
+    for (size_t c = 0; c < XR_CHANNEL_COUNT; c++)
+        peaks[c] = 0;
     for (size_t lane = 0; lane < LANES; lane++) {
-        size_t channel = lane % XR_CHANNEL_COUNT;
-        int peak = magnitude(lowest[lane], highest[lane]);
-        energy.squares[channel] += squares[lane];
-        energy.sums[channel] += sums[lane];
-        energy.peaks[channel] = peak > energy.peaks[channel] ? peak : energy.peaks[channel];
+        int *peak = &peaks[lane % XR_CHANNEL_COUNT], here = magnitude(lowest[lane], highest[lane]);
+        *peak = here > *peak ? here : *peak;
     }
-    return energy;
-}
-
-void xr_energy_blocks(const int16_t *frames, size_t ms, struct xr_energy *out) {
-    for (size_t i = 0; i < ms; i++)
-        out[i] = one_block(frames + i * SAMPLES);
-}
-
-struct xr_energy xr_energy_of(const int16_t *frames, size_t n) {
-    struct xr_energy energy = {0};
-    for (size_t i = 0; i < n * XR_CHANNEL_COUNT; i++) {
-        size_t channel = i % XR_CHANNEL_COUNT;
-        int peak = magnitude(frames[i], frames[i]);
-        energy.squares[channel] += (float)frames[i] * (float)frames[i];
-        energy.sums[channel] += (float)frames[i];
-        energy.peaks[channel] = peak > energy.peaks[channel] ? peak : energy.peaks[channel];
+    for (size_t i = rows; i < samples; i++) {
+        int *peak = &peaks[i % XR_CHANNEL_COUNT], here = magnitude(frames[i], frames[i]);
+        *peak = here > *peak ? here : *peak;
     }
-    return energy;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* audio/energy.h - the inner loop over samples, shared by the detector and the levels: what one millisecond of stereo
+/* audio/energy.h - the inner loops over samples, shared by the detector and the levels: what one millisecond of stereo
  * 48 kHz holds. Pure; any thread. Private to audio/. */
 #pragma once
 #include "audio/vad.h"
@@ -9,14 +9,16 @@
 
 enum { XR_FRAMES_PER_MS = XR_RATE / 1000 };
 
-/* Over the frames of one block (a millisecond, or the shorter rest at a recording's end). */
+/* Over the frames of one block (a millisecond, or the shorter rest at a recording's end). Summed in integers, so the
+ * same on every machine. */
 struct xr_energy {
-    float squares[XR_CHANNEL_COUNT]; /* sum of x * x */
+    float squares[XR_CHANNEL_COUNT]; /* sum of x * x, exact but for one rounding to float */
     float sums[XR_CHANNEL_COUNT]; /* sum of x, exact */
-    int peaks[XR_CHANNEL_COUNT]; /* max |x|, 0..32768 */
 };
 
 /* One block from n <= XR_FRAMES_PER_MS interleaved frames. */
 struct xr_energy xr_energy_of(const int16_t *frames, size_t n);
 /* ms blocks from ms * XR_FRAMES_PER_MS interleaved frames, in order; the fast way. */
 void xr_energy_blocks(const int16_t *frames, size_t ms, struct xr_energy *out);
+/* max |x| of n interleaved frames, 0..32768. */
+void xr_energy_peaks(const int16_t *frames, size_t n, int peaks[XR_CHANNEL_COUNT]);

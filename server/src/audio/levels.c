@@ -38,13 +38,9 @@ static bool allocate(struct xr_levels *levels, size_t count) {
     return true;
 }
 
-static void add(struct bucket *bucket, const struct xr_energy *energy, size_t frames) {
-    for (int c = 0; c < XR_CHANNEL_COUNT; c++) {
+static void add(struct bucket *bucket, const struct xr_energy *energy) {
+    for (int c = 0; c < XR_CHANNEL_COUNT; c++)
         bucket->squares[c] += (double)energy->squares[c];
-        if (energy->peaks[c] > bucket->peaks[c])
-            bucket->peaks[c] = energy->peaks[c];
-    }
-    bucket->frames += frames;
 }
 
 static void put(struct xr_levels *levels, size_t at, const struct bucket *bucket) {
@@ -56,15 +52,16 @@ static void put(struct xr_levels *levels, size_t at, const struct bucket *bucket
 }
 
 static struct bucket sum_bucket(const int16_t *frames, size_t n, struct xr_energy *scratch) {
-    struct bucket bucket = {0};
+    struct bucket bucket = {.frames = n};
     size_t ms = n / XR_FRAMES_PER_MS, rest = n % XR_FRAMES_PER_MS;
     xr_energy_blocks(frames, ms, scratch);
     for (size_t i = 0; i < ms; i++)
-        add(&bucket, &scratch[i], XR_FRAMES_PER_MS);
+        add(&bucket, &scratch[i]);
     if (rest > 0) {
         struct xr_energy energy = xr_energy_of(frames + ms * XR_FRAMES_PER_MS * XR_CHANNEL_COUNT, rest);
-        add(&bucket, &energy, rest);
+        add(&bucket, &energy);
     }
+    xr_energy_peaks(frames, n, bucket.peaks);
     return bucket;
 }
 

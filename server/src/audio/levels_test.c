@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audio/energy.h"
+#include "audio/energy_kernels.h"
 #include "audio/levels.h"
 #include "base/test.h"
 #include <math.h>
@@ -110,30 +111,58 @@ static void what_cannot_be_measured_is_refused(void **state) {
     close(fd);
 }
 
-static void the_fast_sums_are_the_plain_sums(void **state) {
-    (void)state;
-    enum { MS = 50 };
-    static int16_t frames[MS * XR_FRAMES_PER_MS * 2];
-    static struct xr_energy blocks[MS];
+/* Each channel's extremes for a few milliseconds, where sums are largest, then noise. */
+static void make_loud(int16_t *frames, size_t samples) {
     uint32_t seed = 7;
-    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+    for (size_t i = 0; i < samples; i++) {
         seed = seed * 1664525u + 1013904223u;
-        frames[i] = i < 960 ? INT16_MIN : (int16_t)(seed >> 16);
+        frames[i] = i < 960 ? INT16_MIN : i < 1440 ? (int16_t)(i % 2 ? 3 : INT16_MAX) : (int16_t)(seed >> 16);
     }
-    xr_energy_blocks(frames, MS, blocks);
-    for (size_t b = 0; b < MS; b++)
-        for (size_t c = 0; c < 2; c++) {
-            int64_t squares = 0, sum = 0;
-            int peak = 0;
-            for (size_t i = 0; i < XR_FRAMES_PER_MS; i++) {
-                int x = frames[(b * XR_FRAMES_PER_MS + i) * 2 + c];
-                squares += (int64_t)x * x;
-                sum += x;
-                peak = abs(x) > peak ? abs(x) : peak;
-            }
-            assert_true(fabs((double)blocks[b].squares[c] - (double)squares) <= 1e-6 * (double)squares);
-            assert_int_equal((int64_t)blocks[b].sums[c], sum);
-            assert_int_equal(blocks[b].peaks[c], peak);
+}
+
+static void assert_plain_sums(const struct xr_energy *energy, const int16_t *frames, size_t n) {
+    for (size_t c = 0; c < 2; c++) {
+        int64_t squares = 0, sum = 0;
+        for (size_t i = 0; i < n; i++) {
+            squares += (int64_t)frames[2 * i + c] * frames[2 * i + c];
+            sum += frames[2 * i + c];
+        }
+        assert_true(energy->squares[c] == (float)squares);
+        assert_true(energy->sums[c] == (float)sum);
+    }
+}
+
+static void the_fast_sums_are_the_plain_sums_with_every_instruction_set(void **state) {
+    (void)state;
+    enum { MS = 50, BLOCK = 2 * XR_FRAMES_PER_MS };
+    static int16_t frames[MS * BLOCK];
+    static struct xr_energy blocks[MS];
+    xr_energy_kernel *kernels[XR_ENERGY_VARIANTS_MAX];
+    make_loud(frames, MS * BLOCK);
+    for (size_t k = 0, count = xr_energy_kernels_usable(kernels); k < count; k++) {
+        memset(blocks, 0, sizeof blocks);
+        kernels[k](frames + 2, MS - 1, blocks); /* on no vector's boundary */
+        for (size_t b = 0; b < MS - 1; b++)
+            assert_plain_sums(&blocks[b], frames + 2 + b * BLOCK, XR_FRAMES_PER_MS);
+        assert_plain_sums(&blocks[MS - 1], frames, 0);
+    }
+    for (size_t n = 0; n <= XR_FRAMES_PER_MS; n++) {
+        struct xr_energy rest = xr_energy_of(frames + MS * BLOCK / 2, n);
+        assert_plain_sums(&rest, frames + MS * BLOCK / 2, n);
+    }
+}
+
+static void a_peak_is_found_wherever_it_lies(void **state) {
+    (void)state;
+    enum { FRAMES = 50 };
+    for (size_t n = 1; n <= FRAMES; n++)
+        for (size_t at = 0; at < 2 * n; at++) {
+            int16_t frames[FRAMES * 2] = {0};
+            int peaks[2] = {7, 7};
+            frames[at] = at % 3 ? INT16_MIN : 5;
+            xr_energy_peaks(frames, n, peaks);
+            assert_int_equal(peaks[at % 2], at % 3 ? 32768 : 5);
+            assert_int_equal(peaks[1 - at % 2], 0);
         }
 }
 
@@ -143,7 +172,8 @@ int main(void) {
         cmocka_unit_test(every_bucket_lies_at_its_place),
         cmocka_unit_test(an_empty_recording_has_no_bucket),
         cmocka_unit_test(what_cannot_be_measured_is_refused),
-        cmocka_unit_test(the_fast_sums_are_the_plain_sums),
+        cmocka_unit_test(the_fast_sums_are_the_plain_sums_with_every_instruction_set),
+        cmocka_unit_test(a_peak_is_found_wherever_it_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
