@@ -36,6 +36,7 @@ RATE = Unit("/s", 0, more_is_better=True)
 MS = Unit("ms", 1)
 US = Unit("us", 0)
 MB = Unit("MB", 1)
+GB_S = Unit("GB/s", 2, more_is_better=True)
 BYTES = Unit("B", 1)
 CORES = Unit("cores", 2)
 
@@ -81,6 +82,17 @@ def alternate(count: int, *actions: Callable[[], float]) -> list[Samples]:
         for action, samples in zip(actions, taken, strict=True):
             samples.append(action())
     return taken
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """This thread, and all that it starts meanwhile, which stays there."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager

@@ -6,13 +6,13 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from api import Api, dialogue
-from measure import scratch
+from measure import on_one_core, scratch
 from wire import request
 from xrayd_process import Xrayd
 
@@ -24,10 +24,13 @@ ENV = {"XRAY_TRANSCRIPTION_PROVIDER": "none"}
 
 
 @contextmanager
-def running_server() -> Iterator[Xrayd]:
-    """xrayd on a fresh volume on the disk, without transcription."""
-    with scratch() as folder, Xrayd(folder / "data", env=ENV) as server:
-        yield server
+def running_server(*, one_core: bool = False) -> Iterator[Xrayd]:
+    """xrayd on a fresh volume on the disk, without transcription; with one_core all its threads share one."""
+    with scratch() as folder:
+        with on_one_core() if one_core else nullcontext():
+            server = Xrayd(folder / "data", env=ENV)
+        with server:
+            yield server
 
 
 @cache

@@ -14,6 +14,7 @@ from arrays import PER_MS, RATE, Array, audible, generator, np, rms
 from background import KINDS, noise_of
 from corpus import HALVES, MUSIC, voices
 from listening import mix
+from long_dialogue import make_long
 from noise import SYNTHETIC, amplitude, at_level, to_int16
 from phrases import SENTENCES
 from rows import ROWS
@@ -246,6 +247,18 @@ class Scenes(unittest.TestCase):
         again, other = build("dialogue", "tuning", 0), build("dialogue", "tuning", 1)
         assert np.array_equal(again.speech, self.scenes["dialogue"].speech)
         assert other.truths != again.truths
+
+    def test_the_long_dialogue_has_music_on_one_channel_10_db_below_and_the_same_speech_on_both(self) -> None:
+        seconds, first = 60, build("dialogue", "tuning", 0)
+        assert first.speech.shape[1] < seconds * RATE  # or nothing would be joined
+        made = make_long(seconds)
+        assert made.clean.shape == made.music.shape == (2, seconds * RATE)
+        added = made.music.astype(np.float64) - made.clean
+        assert not np.any(added[USER])
+        assert abs(20 * np.log10(amplitude(-25) / rms(added[AGENT])) - 10) < 0.01
+        said = first.speech * amplitude(-25)
+        assert np.max(np.abs(made.clean[:, : said.shape[1]] - said)) <= 2  # rounding and dither
+        assert TURNS < made.turns < 2 * TURNS
 
     def test_the_halves_share_no_voice_no_music_and_no_sentence(self) -> None:
         for shared in (MUSIC, SENTENCES):
