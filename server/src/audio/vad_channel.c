@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Times, in ms. */
 enum {
@@ -53,19 +52,27 @@ static float quietest_span(const struct xr_vad_channel *channel, size_t block) {
     return least > POWER_MIN ? least : POWER_MIN;
 }
 
-static int by_value(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+/* Puts value where it belongs among the n that are sorted. */
+static void insert(float *sorted, size_t n, float value) {
+    for (; n > 0 && sorted[n - 1] > value; n--)
+        sorted[n] = sorted[n - 1];
+    sorted[n] = value;
 }
 
-/* A low value of the blocks around, rather than the least. */
+/* A low value of the blocks around, rather than the least. Only as many are sorted as are asked for. */
 static float floor_around(const float *quietest, size_t blocks, size_t block) {
-    float near[2 * REACH_BLOCKS + 1];
+    float lowest[2 * REACH_BLOCKS + 1];
     size_t from = block > REACH_BLOCKS ? block - REACH_BLOCKS : 0;
     size_t to = blocks - block > REACH_BLOCKS ? block + REACH_BLOCKS + 1 : blocks;
-    memcpy(near, quietest + from, (to - from) * sizeof *near);
-    qsort(near, to - from, sizeof *near, by_value);
-    return near[(size_t)((double)(to - from) * FLOOR_PART)];
+    const size_t rank = (size_t)((double)(to - from) * FLOOR_PART);
+    size_t n = 0;
+    for (size_t i = from; i < to; i++) {
+        if (n > rank && quietest[i] >= lowest[rank])
+            continue;
+        n -= n > rank;
+        insert(lowest, n++, quietest[i]);
+    }
+    return lowest[rank];
 }
 
 static void free_floats(float **floats) {
