@@ -2,22 +2,45 @@
 #include "audio/energy.h"
 #include "audio/energy_kernels.h"
 
-void xr_energy_blocks(const int16_t *frames, size_t ms, struct xr_energy *out) {
-    xr_energy_kernel *kernels[XR_ENERGY_VARIANTS_MAX];
-    xr_energy_kernels_usable(kernels);
-    kernels[0](frames, ms, out);
-}
+extern const struct xr_energy_kernels xr_energy_kernels_baseline, xr_energy_kernels_avx2;
 
-size_t xr_energy_kernels_usable(xr_energy_kernel *ret_kernels[XR_ENERGY_VARIANTS_MAX]) {
+size_t xr_energy_kernels_usable(const struct xr_energy_kernels *ret_kernels[XR_ENERGY_VARIANTS_MAX]) {
     size_t count = 0;
 #if defined(__x86_64__)
     /* The builtins ask the processor and whether the system saves the registers. */
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2"))
-        ret_kernels[count++] = xr_energy_kernel_avx2;
+        ret_kernels[count++] = &xr_energy_kernels_avx2;
 #endif
-    ret_kernels[count++] = xr_energy_kernel_baseline;
+    ret_kernels[count++] = &xr_energy_kernels_baseline;
     return count;
+}
+
+static const struct xr_energy_kernels *fastest(void) {
+    const struct xr_energy_kernels *kernels[XR_ENERGY_VARIANTS_MAX];
+    xr_energy_kernels_usable(kernels);
+    return kernels[0];
+}
+
+void xr_energy_blocks(const int16_t *frames, size_t ms, struct xr_energy *out) {
+    fastest()->blocks(frames, ms, out);
+}
+
+void xr_energy_totals(const struct xr_energy *blocks, size_t ms, double sums[XR_CHANNEL_COUNT]) {
+    fastest()->totals(blocks, ms, sums);
+}
+
+void xr_energy_powers(const struct xr_energy *blocks, size_t ms, const double offsets[XR_CHANNEL_COUNT],
+                      float *const powers[XR_CHANNEL_COUNT]) {
+    fastest()->powers(blocks, ms, offsets, powers);
+}
+
+size_t xr_energy_windows(float *power, size_t n) {
+    if (n < XR_VAD_WINDOW_MS)
+        return 0;
+    const size_t windows = n - XR_VAD_WINDOW_MS + 1;
+    fastest()->windows(power, windows);
+    return windows;
 }
 
 struct xr_energy xr_energy_of(const int16_t *frames, size_t n) {

@@ -97,12 +97,68 @@ INLINE void fetch(const char *block) {
         __builtin_prefetch(block + at);
 }
 
-#define NAMED_(variant) xr_energy_kernel_##variant
-#define NAMED(variant) NAMED_(variant)
-
-void NAMED(XR_ENERGY_VARIANT)(const int16_t *frames, size_t ms, struct xr_energy *out) {
+static void blocks(const int16_t *frames, size_t ms, struct xr_energy *out) {
     for (size_t i = 0; i < ms; i++) {
         fetch((const char *)(frames + i * SAMPLES) + AHEAD);
         one_block(frames + i * SAMPLES, out + i);
     }
 }
+
+/* Several sums side by side, since one has to wait for each of its steps. All are whole numbers, so that their order
+ * does not matter. */
+static void totals(const struct xr_energy *restrict blocks, size_t ms, double *restrict sums) {
+    enum { BESIDE = 8 };
+    double parts[BESIDE][XR_CHANNEL_COUNT] = {0};
+    const size_t rows = ms / BESIDE * BESIDE;
+    for (size_t i = 0; i < rows; i += BESIDE)
+        for (size_t k = 0; k < BESIDE; k++)
+            for (size_t c = 0; c < XR_CHANNEL_COUNT; c++)
+                parts[k][c] += (double)blocks[i + k].sums[c];
+    for (size_t i = rows; i < ms; i++)
+        for (size_t c = 0; c < XR_CHANNEL_COUNT; c++)
+            parts[0][c] += (double)blocks[i].sums[c];
+    for (size_t c = 0; c < XR_CHANNEL_COUNT; c++) {
+        sums[c] = 0;
+        for (size_t k = 0; k < BESIDE; k++)
+            sums[c] += parts[k][c];
+    }
+}
+
+/* In doubles: at a large offset little is left of large numbers. */
+INLINE float power_of(const struct xr_energy *energy, size_t channel, double offset) {
+    const double power = ((double)energy->squares[channel] - 2 * offset * (double)energy->sums[channel]) *
+                             (1 / (double)XR_FRAMES_PER_MS) +
+                         offset * offset;
+    return power > 0 ? (float)power : 0;
+}
+
+INLINE void channel_powers(const struct xr_energy *restrict blocks, size_t ms, size_t channel, double offset,
+                           float *restrict powers) {
+    for (size_t i = 0; i < ms; i++)
+        powers[i] = power_of(&blocks[i], channel, offset);
+}
+
+static void powers(const struct xr_energy *blocks, size_t ms, const double *offsets, float *const *powers) {
+    for (size_t c = 0; c < XR_CHANNEL_COUNT; c++)
+        channel_powers(blocks, ms, c, offsets[c], powers[c]);
+}
+
+/* Each window by itself: a sum that slides would have to wait for itself, and would gather errors. */
+static void windows(float *power, size_t windows) {
+    for (size_t t = 0; t < windows; t++) {
+        float sum = power[t];
+        for (size_t i = 1; i < XR_VAD_WINDOW_MS; i++)
+            sum += power[t + i];
+        power[t] = sum * (1 / (float)XR_VAD_WINDOW_MS);
+    }
+}
+
+#define JOIN(a, b) a##b
+#define SYMBOL(variant) JOIN(xr_energy_kernels_, variant)
+extern const struct xr_energy_kernels SYMBOL(XR_ENERGY_VARIANT);
+const struct xr_energy_kernels SYMBOL(XR_ENERGY_VARIANT) = {
+    .blocks = blocks,
+    .totals = totals,
+    .powers = powers,
+    .windows = windows,
+};

@@ -137,11 +137,11 @@ static void the_fast_sums_are_the_plain_sums_with_every_instruction_set(void **s
     enum { MS = 50, BLOCK = 2 * XR_FRAMES_PER_MS };
     static int16_t frames[MS * BLOCK];
     static struct xr_energy blocks[MS];
-    xr_energy_kernel *kernels[XR_ENERGY_VARIANTS_MAX];
+    const struct xr_energy_kernels *kernels[XR_ENERGY_VARIANTS_MAX];
     make_loud(frames, MS * BLOCK);
     for (size_t k = 0, count = xr_energy_kernels_usable(kernels); k < count; k++) {
         memset(blocks, 0, sizeof blocks);
-        kernels[k](frames + 2, MS - 1, blocks); /* on no vector's boundary */
+        kernels[k]->blocks(frames + 2, MS - 1, blocks); /* on no vector's boundary */
         for (size_t b = 0; b < MS - 1; b++)
             assert_plain_sums(&blocks[b], frames + 2 + b * BLOCK, XR_FRAMES_PER_MS);
         assert_plain_sums(&blocks[MS - 1], frames, 0);
@@ -150,6 +150,63 @@ static void the_fast_sums_are_the_plain_sums_with_every_instruction_set(void **s
         struct xr_energy rest = xr_energy_of(frames + MS * BLOCK / 2, n);
         assert_plain_sums(&rest, frames + MS * BLOCK / 2, n);
     }
+}
+
+static void assert_plain_powers(const struct xr_energy *blocks, size_t n, const double offsets[2],
+                                float *const powers[2]) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < 2; c++) {
+            const double mean = (double)blocks[i].sums[c] / (double)XR_FRAMES_PER_MS;
+            double wanted = (double)blocks[i].squares[c] / (double)XR_FRAMES_PER_MS - mean * mean;
+            wanted += (mean - offsets[c]) * (mean - offsets[c]);
+            assert_true(fabs((double)powers[c][i] - fmax(wanted, 0)) <= 1e-6 * fabs(wanted) + 1e-6);
+        }
+}
+
+static void totals_and_powers_are_those_of_the_blocks_with_every_instruction_set(void **state) {
+    (void)state;
+    enum { MS = 50, BLOCK = 2 * XR_FRAMES_PER_MS };
+    static int16_t frames[MS * BLOCK];
+    static struct xr_energy blocks[MS];
+    static float left[MS + 1], right[MS + 1];
+    const struct xr_energy_kernels *kernels[XR_ENERGY_VARIANTS_MAX];
+    const double offsets[2] = {-3000.5, 100};
+    float *const powers[2] = {left, right};
+    make_loud(frames, MS * BLOCK);
+    xr_energy_blocks(frames, MS, blocks);
+    for (size_t k = 0, count = xr_energy_kernels_usable(kernels); k < count; k++)
+        for (size_t n = 0; n <= MS; n++) {
+            double sums[2] = {1, 1}, wanted[2] = {0};
+            for (size_t i = 0; i < n; i++)
+                for (size_t c = 0; c < 2; c++)
+                    wanted[c] += (double)blocks[i].sums[c];
+            kernels[k]->totals(blocks, n, sums);
+            assert_true(sums[0] == wanted[0] && sums[1] == wanted[1]);
+            left[n] = right[n] = -7;
+            kernels[k]->powers(blocks, n, offsets, powers);
+            assert_plain_powers(blocks, n, offsets, powers);
+            assert_true(left[n] == -7 && right[n] == -7);
+        }
+}
+
+static void windows_are_means_of_ten_with_every_instruction_set(void **state) {
+    (void)state;
+    enum { MS = 60 };
+    const struct xr_energy_kernels *kernels[XR_ENERGY_VARIANTS_MAX];
+    for (size_t k = 0, count = xr_energy_kernels_usable(kernels); k < count; k++)
+        for (size_t n = 0; n <= MS - XR_VAD_WINDOW_MS + 1; n++) {
+            float power[MS];
+            for (size_t i = 0; i < MS; i++)
+                power[i] = (float)(i * i);
+            kernels[k]->windows(power, n);
+            for (size_t t = 0; t < MS; t++) {
+                double x = (double)t, mean = t < n ? x * x + 9 * x + 28.5 : x * x;
+                assert_true(fabs((double)power[t] - mean) <= 1e-6 * mean);
+            }
+        }
+    float few[XR_VAD_WINDOW_MS] = {0};
+    assert_int_equal(xr_energy_windows(few, XR_VAD_WINDOW_MS - 1), 0);
+    assert_int_equal(xr_energy_windows(few, XR_VAD_WINDOW_MS), 1);
 }
 
 static void a_peak_is_found_wherever_it_lies(void **state) {
@@ -173,6 +230,8 @@ int main(void) {
         cmocka_unit_test(an_empty_recording_has_no_bucket),
         cmocka_unit_test(what_cannot_be_measured_is_refused),
         cmocka_unit_test(the_fast_sums_are_the_plain_sums_with_every_instruction_set),
+        cmocka_unit_test(totals_and_powers_are_those_of_the_blocks_with_every_instruction_set),
+        cmocka_unit_test(windows_are_means_of_ten_with_every_instruction_set),
         cmocka_unit_test(a_peak_is_found_wherever_it_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,15 +61,14 @@ void xr_vad_free(struct xr_vad *vad) {
     free(vad);
 }
 
-/* Follows the channel's constant offset: the mean of all that was heard, later of the last seconds. */
-static void follow_offset(struct xr_vad *vad, int channel) {
-    double sum = 0;
-    for (size_t i = 0; i < vad->held_n; i++)
-        sum += (double)vad->held[i].sums[channel];
-    const double mean = sum / (double)(vad->held_n * XR_FRAMES_PER_MS);
+/* Follows the channels' constant offsets: the mean of all that was heard, later of the last seconds. */
+static void follow_offsets(struct xr_vad *vad) {
     const size_t heard = vad->n + vad->held_n;
-    vad->offset[channel] +=
-        (mean - vad->offset[channel]) * (double)vad->held_n / (double)(heard < OFFSET_MS ? heard : OFFSET_MS);
+    const double part = (double)vad->held_n / (double)(heard < OFFSET_MS ? heard : OFFSET_MS);
+    double sums[XR_CHANNEL_COUNT];
+    xr_energy_totals(vad->held, vad->held_n, sums);
+    for (int c = 0; c < XR_CHANNEL_COUNT; c++)
+        vad->offset[c] += (sums[c] / (double)(vad->held_n * XR_FRAMES_PER_MS) - vad->offset[c]) * part;
 }
 
 /* The held milliseconds become powers. */
@@ -78,16 +77,10 @@ static enum xr_code settle(struct xr_vad *vad, struct xr_err *err) {
         return xr_fail(err, XR_TOO_LARGE, NULL, "the recording is longer than %zu ms", XR_RECORDING_MS_MAX);
     if (vad->held_n == 0)
         return XR_OK;
-    for (int c = 0; c < XR_CHANNEL_COUNT; c++) {
-        follow_offset(vad, c);
-        const double offset = vad->offset[c];
-        for (size_t i = 0; i < vad->held_n; i++) {
-            const struct xr_energy *e = &vad->held[i];
-            double power = ((double)e->squares[c] - 2 * offset * (double)e->sums[c]) / (double)XR_FRAMES_PER_MS;
-            power += offset * offset;
-            vad->power[c][vad->n + i] = power > 0 ? (float)power : 0;
-        }
-    }
+    follow_offsets(vad);
+    float *const powers[XR_CHANNEL_COUNT] = {vad->power[XR_CHANNEL_USER] + vad->n,
+                                             vad->power[XR_CHANNEL_AGENT] + vad->n};
+    xr_energy_powers(vad->held, vad->held_n, vad->offset, powers);
     vad->n += vad->held_n;
     vad->held_n = 0;
     return XR_OK;
@@ -132,23 +125,6 @@ enum xr_code xr_vad_push(struct xr_vad *vad, const int16_t *frames, size_t n, st
         return code;
     keep_rest(vad, frames + whole * XR_CHANNEL_COUNT, n - whole);
     return XR_OK;
-}
-
-/* Powers of single milliseconds become means over windows, in place; returns how many windows there are. */
-static size_t slide_windows(float *power, size_t n) {
-    if (n < XR_VAD_WINDOW_MS)
-        return 0;
-    const size_t windows = n - XR_VAD_WINDOW_MS + 1;
-    double sum = 0;
-    for (size_t i = 0; i < XR_VAD_WINDOW_MS - 1; i++)
-        sum += (double)power[i];
-    for (size_t t = 0; t < windows; t++) {
-        sum += (double)power[t + XR_VAD_WINDOW_MS - 1];
-        double first = (double)power[t];
-        power[t] = sum > 0 ? (float)(sum / (double)XR_VAD_WINDOW_MS) : 0;
-        sum -= first;
-    }
-    return windows;
 }
 
 struct collector {
@@ -198,7 +174,7 @@ enum xr_code xr_vad_finish(struct xr_vad *vad, struct xr_vad_result *ret_result,
     for (int c = 0; c < XR_CHANNEL_COUNT; c++) {
         collector.channel = (enum xr_channel)c;
         collector.count = 0;
-        size_t windows = slide_windows(vad->power[c], vad->n);
+        size_t windows = xr_energy_windows(vad->power[c], vad->n);
         code = xr_vad_detect(vad->power[c], windows, collect, &collector, &result.levels[c], err);
         if (collector.no_memory)
             return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
