@@ -73,7 +73,8 @@ static double detect_s(const struct samples *samples, size_t *ret_segments) {
         size_t n = samples->n - at < XR_AUDIO_WINDOW_FRAMES ? samples->n - at : XR_AUDIO_WINDOW_FRAMES;
         check(xr_vad_push(vad, samples->frames + at * XR_CHANNEL_COUNT, n, &err), &err);
     }
-    check(xr_vad_finish(vad, &result, &err), &err);
+    bool again = false;
+    check(xr_vad_finish(vad, &again, &result, &err), &err);
     *ret_segments = result.count;
     xr_vad_result_clear(&result);
     xr_vad_free(vad);

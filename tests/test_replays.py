@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import array
 import re
 import subprocess
 import threading
@@ -15,7 +16,7 @@ import httpx
 import pytest
 
 import samples
-from api import Api, Json
+from api import Api, Json, wav
 from conftest import BUILT_IN, StartServer
 from volume import query, set_state, settles
 from waiting import eventually
@@ -360,6 +361,16 @@ def test_more_turns_than_the_script_has_are_skipped(shared: Api) -> None:
     conversation = shared.new_conversation({"name": "n", "turns": [{"role": "agent", "key": "only"}]})
     _, event = shared.run(conversation, samples.recording())
     assert event["result"]["passed"] is True
+
+
+@pytest.mark.parametrize("frames", [1, 2, 47, 48, 479, 480, 481], ids=lambda frames: f"{frames} frames")
+@pytest.mark.parametrize("loud", [False, True], ids=["silent", "loud"])
+def test_a_recording_of_a_few_samples_has_no_turn(shared: Api, conversation: str, frames: int, loud: bool) -> None:
+    channel = array.array("h", [0 if not loud else 32767 if i % 2 else -32768 for i in range(frames)])
+    replay, event = shared.run(conversation, wav([channel, channel]))
+    assert event == {"type": "failed", "reason": "spec_vad_mismatch"}
+    detail = shared.detail(replay)
+    assert (detail["speech_segments"], detail["turns"]) == ([], [])
 
 
 def test_a_recording_that_is_gone(shared: Api, shared_server: Xrayd, conversation: str) -> None:

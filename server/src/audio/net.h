@@ -19,6 +19,8 @@ struct xr_net;
 XR_MUST_USE enum xr_code xr_net_new(struct xr_net **ret_net, struct xr_err *err);
 void xr_net_free(struct xr_net *net); /* NULL is fine; after its streams */
 XR_DEFINE_FREEP(struct xr_net, xr_net_free)
+/* The process's one network, made when it is first asked for and kept until the process ends. Any thread. */
+XR_MUST_USE enum xr_code xr_net_shared(const struct xr_net **ret_net, struct xr_err *err);
 const char *xr_net_variant(const struct xr_net *net); /* the instruction set chosen: "avx512", "avx2", "baseline" */
 
 struct xr_net_stream;

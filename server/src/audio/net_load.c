@@ -2,6 +2,7 @@
 #include "audio/net_model.h"
 #include <assert.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,6 +155,19 @@ enum xr_code xr_net_new(struct xr_net **ret_net, struct xr_err *err) {
     const struct xr_net_kernels *kernels[XR_NET_VARIANTS_MAX];
     xr_net_kernels_usable(kernels);
     return xr_net_load(kernels[0], xr_voice_network, (size_t)xr_voice_network_size, ret_net, err);
+}
+
+enum xr_code xr_net_shared(const struct xr_net **ret_net, struct xr_err *err) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct xr_net *shared;
+    enum xr_code code = XR_OK;
+    pthread_mutex_lock(&lock);
+    if (!shared)
+        code = xr_net_new(&shared, err);
+    if (code == XR_OK)
+        *ret_net = shared;
+    pthread_mutex_unlock(&lock);
+    return code;
 }
 
 void xr_net_free(struct xr_net *net) {

@@ -3,6 +3,7 @@
 #include "base/test.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TAU 6.283185307179586
 
@@ -74,6 +75,31 @@ static struct truth find_truth(const float *samples, size_t ms) {
     return truth;
 }
 
+/* --- real words --- */
+
+static double power_of(const float *samples, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)samples[i] * (double)samples[i];
+    return sum / (double)n;
+}
+
+struct truth scene_say(struct scene *scene, enum xr_channel channel, enum say_voice voice, size_t start_ms,
+                       const char *text, double dbfs) {
+    size_t n;
+    const float *sound = say_words(voice, text, &n);
+    struct truth truth = find_truth(sound, n / PER_MS);
+    const double power = power_of(sound + truth.start_ms * PER_MS, (truth.end_ms - truth.start_ms) * PER_MS);
+    const float gain = amplitude(dbfs) / (float)sqrt(power);
+    assert_true(start_ms >= truth.start_ms && start_ms + truth.end_ms - truth.start_ms <= scene->ms);
+    const size_t first = (start_ms - truth.start_ms) * PER_MS;
+    for (size_t i = 0; i < n && first + i < scene->frames; i++)
+        scene->samples[channel][first + i] += sound[i] * gain;
+    return (struct truth){start_ms, start_ms + truth.end_ms - truth.start_ms};
+}
+
+/* --- what sounds like words to a detector that goes by power --- */
+
 /* One sample of a voice at frame i: a filtered saw-tooth whose pitch wanders, a hiss at each syllable's beginning. */
 static float voice(struct scene *scene, size_t i, float *low, double *phase) {
     const double s = (double)i / FRAMES_PER_S, in_syllable = fmod(s, SYLLABLE_S) / SYLLABLE_S;
@@ -89,15 +115,14 @@ struct truth scene_speak(struct scene *scene, enum xr_channel channel, size_t st
     const size_t n = (end_ms - start_ms) * PER_MS;
     assert_true(end_ms <= scene->ms && start_ms + 300 <= end_ms);
     float *sound = calloc(n, sizeof *sound), low = 0;
-    double phase = 0, sum = 0;
+    double phase = 0;
     assert_non_null(sound);
     for (size_t i = 0; i < n; i++) {
         const double part_left = (double)(n - i) / (FADE_S * FRAMES_PER_S);
         const double fade = part_left < 1 ? pow(10, -2.5 * (1 - part_left)) : 1; /* -50 dB at the end */
         sound[i] = voice(scene, i, &low, &phase) * (float)fade;
-        sum += (double)sound[i] * (double)sound[i];
     }
-    const float gain = amplitude(dbfs) / (float)sqrt(sum / (double)n);
+    const float gain = amplitude(dbfs) / (float)sqrt(power_of(sound, n));
     for (size_t i = 0; i < n; i++)
         scene->samples[channel][start_ms * PER_MS + i] += sound[i] * gain;
     struct truth truth = find_truth(sound, end_ms - start_ms);
@@ -107,34 +132,102 @@ struct truth scene_speak(struct scene *scene, enum xr_channel channel, size_t st
     return truth;
 }
 
-static float noise_sample(struct scene *scene, enum scene_noise noise, size_t i, float state[3]) {
-    if (noise == NOISE_HUM) {
+/* --- noises --- */
+
+const char *const SCENE_NOISE_NAMES[NOISE_COUNT] = {"white", "pink", "hum", "typing", "music", "babble"};
+
+static void make_white(struct scene *scene, float *sound, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        sound[i] = uniform(scene);
+}
+
+/* Three poles an octave or more apart make -3 dB an octave, near enough. */
+static void make_pink(struct scene *scene, float *sound, size_t n) {
+    float low = 0, middle = 0, high = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float white = uniform(scene);
+        low = 0.99765F * low + white * 0.0990460F;
+        middle = 0.96300F * middle + white * 0.2965164F;
+        high = 0.57000F * high + white * 1.0526913F;
+        sound[i] = low + middle + high + white * 0.1848F;
+    }
+}
+
+static void make_hum(struct scene *scene, float *sound, size_t n) {
+    (void)scene;
+    for (size_t i = 0; i < n; i++) {
         double sum = 0, t = TAU * 50 * (double)i / FRAMES_PER_S;
         for (int harmonic = 1; harmonic <= 5; harmonic++)
             sum += sin(t * harmonic + harmonic) / harmonic;
-        return (float)sum;
+        sound[i] = (float)sum;
     }
-    const float white = uniform(scene);
-    if (noise == NOISE_WHITE)
-        return white;
-    /* Three poles an octave or more apart make -3 dB an octave, near enough. */
-    state[0] = 0.99765F * state[0] + white * 0.0990460F;
-    state[1] = 0.96300F * state[1] + white * 0.2965164F;
-    state[2] = 0.57000F * state[2] + white * 1.0526913F;
-    return state[0] + state[1] + state[2] + white * 0.1848F;
 }
+
+/* Between those two, in ms; as frames. */
+static size_t some_time(struct scene *scene, float least_ms, float most_ms) {
+    return (size_t)((least_ms + (most_ms - least_ms) * (uniform(scene) + 1) / 2) * (float)PER_MS);
+}
+
+static void add_stroke(struct scene *scene, float *sound, size_t n, size_t at, float loudness) {
+    const float fade = -1 / (float)some_time(scene, 2, 4);
+    for (size_t i = 0; i < (size_t)20 * PER_MS && at + i < n; i++)
+        sound[at + i] += loudness * uniform(scene) * expf((float)i * fade);
+}
+
+/* Runs of keys 80 to 250 ms apart, each of which is heard coming up too. */
+static void make_typing(struct scene *scene, float *sound, size_t n) {
+    memset(sound, 0, n * sizeof *sound);
+    for (size_t at = some_time(scene, 0, 500), key = 1; at < n; key++) {
+        add_stroke(scene, sound, n, at, 1);
+        add_stroke(scene, sound, n, at + some_time(scene, 50, 100), 0.4F);
+        at += key % 12 ? some_time(scene, 80, 250) : some_time(scene, 500, 1500);
+    }
+}
+
+/* Four tones a chord with three harmonics each, struck every 700 ms, with a tremolo. */
+static void make_music(struct scene *scene, float *sound, size_t n) {
+    static const double CHORDS[][4] = {
+        {131, 165, 196, 330}, {110, 165, 220, 262}, {147, 175, 220, 349}, {98, 147, 196, 247}};
+    (void)scene;
+    for (size_t i = 0; i < n; i++) {
+        const double s = (double)i / FRAMES_PER_S, struck = floor(s / 0.7), since = s - struck * 0.7;
+        const double *chord = CHORDS[(size_t)struck % (sizeof CHORDS / sizeof *CHORDS)];
+        double sum = 0;
+        for (size_t tone = 0; tone < 4; tone++)
+            for (int harmonic = 1; harmonic <= 3; harmonic++)
+                sum += sin(TAU * chord[tone] * harmonic * s) / harmonic;
+        sound[i] = (float)(sum * exp(-2 * since) * (1 - exp(-100 * since)) * (1 + 0.3 * sin(TAU * 5 * s)));
+    }
+}
+
+/* Eight voices at eight speeds, each over and over without a pause. */
+static void make_babble(struct scene *scene, float *sound, size_t n) {
+    static const char *const TEXTS[] = {
+        "the quick brown fox jumps over the lazy dog while nobody is looking at the garden fence",
+        "when we were young we used to walk along the river every morning before anybody woke up",
+    };
+    enum { VOICES = 8 };
+    memset(sound, 0, n * sizeof *sound);
+    for (size_t k = 0; k < VOICES; k++) {
+        size_t length;
+        const float *words = say_words((enum say_voice)(k % SAY_VOICE_COUNT), TEXTS[k / SAY_VOICE_COUNT], &length);
+        const float gain = 1 / (float)sqrt(power_of(words, length));
+        const double speed = 0.78 + 0.06 * (double)k, from = (double)some_time(scene, 0, 4000);
+        for (size_t i = 0; i < n; i++)
+            sound[i] += gain * words[(size_t)(from + speed * (double)i) % length];
+    }
+}
+
+static void (*const MAKERS[NOISE_COUNT])(struct scene *scene, float *sound, size_t n) = {
+    make_white, make_pink, make_hum, make_typing, make_music, make_babble};
 
 void scene_noise(struct scene *scene, enum xr_channel channel, enum scene_noise noise, size_t start_ms, size_t end_ms,
                  double dbfs) {
     const size_t n = (end_ms - start_ms) * PER_MS;
-    float *sound = malloc(n * sizeof *sound), state[3] = {0};
-    double sum = 0;
+    float *sound = malloc(n * sizeof *sound);
     assert_non_null(sound);
-    for (size_t i = 0; i < n; i++) {
-        sound[i] = noise_sample(scene, noise, i, state);
-        sum += (double)sound[i] * (double)sound[i];
-    }
-    const float gain = amplitude(dbfs) / (float)sqrt(sum / (double)n);
+    MAKERS[noise](scene, sound, n);
+    const float gain = amplitude(dbfs) / (float)sqrt(power_of(sound, n));
     for (size_t i = 0; i < n; i++)
         scene->samples[channel][start_ms * PER_MS + i] += sound[i] * gain;
     free(sound);
@@ -145,8 +238,13 @@ void scene_click(struct scene *scene, enum xr_channel channel, size_t at_ms, dou
         scene->samples[channel][at_ms * PER_MS + i] += amplitude(dbfs) * uniform(scene) * expf(-(float)i / 150);
 }
 
-void scene_add(struct scene *scene, enum xr_channel channel, float offset) {
-    for (size_t i = 0; i < scene->frames; i++)
+void scene_copy(struct scene *scene, enum xr_channel channel, const struct scene *from) {
+    assert_int_equal(scene->frames, from->frames);
+    memcpy(scene->samples[channel], from->samples[channel], scene->frames * sizeof(float));
+}
+
+void scene_add(struct scene *scene, enum xr_channel channel, size_t start_ms, size_t end_ms, float offset) {
+    for (size_t i = start_ms * PER_MS; i < end_ms * PER_MS; i++)
         scene->samples[channel][i] += offset;
 }
 
@@ -158,6 +256,14 @@ void scene_gain(struct scene *scene, enum xr_channel channel, float gain) {
 void scene_mute(struct scene *scene, enum xr_channel channel, size_t start_ms, size_t end_ms) {
     for (size_t i = start_ms * PER_MS; i < end_ms * PER_MS; i++)
         scene->samples[channel][i] = 0;
+}
+
+void scene_cut(struct scene *scene, size_t start_ms, size_t end_ms) {
+    assert_true(start_ms <= end_ms && end_ms <= scene->ms);
+    scene->ms = end_ms - start_ms;
+    scene->frames = scene->ms * PER_MS;
+    for (int c = 0; c < XR_CHANNEL_COUNT; c++)
+        memmove(scene->samples[c], scene->samples[c] + start_ms * PER_MS, scene->frames * sizeof(float));
 }
 
 void scene_dither(struct scene *scene) {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audio/vad.h"
+#include "audio/dbfs.h"
 #include "audio/energy.h"
+#include "audio/hearing.h"
+#include "audio/histogram.h"
 #include "audio/vad_channel.h"
 #include "audio/vad_detect.h"
+#include "audio/voice_detect.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include <stdlib.h>
@@ -12,6 +16,14 @@
 enum {
     HELD_MS = 1000, /* the offset is not known before so much was heard */
     OFFSET_MS = 8000, /* then it follows with this time constant: constant offsets are exact, drifting ones followed */
+    GUARD_MS = 200, /* around segments nothing is taken for noise */
+};
+
+/* The segments of one channel. */
+struct found {
+    struct xr_vad_span *at;
+    size_t count, cap;
+    bool no_memory;
 };
 
 struct xr_vad {
@@ -22,6 +34,11 @@ struct xr_vad {
     size_t held_n;
     int16_t rest[XR_FRAMES_PER_MS * XR_CHANNEL_COUNT]; /* frames of a millisecond that is not complete */
     size_t rest_n;
+    bool second; /* pass: the recording is heard once more, by the listeners */
+    struct xr_listener *listeners[XR_CHANNEL_COUNT]; /* NULL: the first pass was enough */
+    struct found found[XR_CHANNEL_COUNT];
+    struct xr_vad_levels levels[XR_CHANNEL_COUNT];
+    size_t windows; /* that power has, after the first pass */
 };
 
 const char *xr_channel_name(enum xr_channel channel) {
@@ -55,9 +72,12 @@ enum xr_code xr_vad_new(struct xr_vad **ret_vad, struct xr_err *err) {
 void xr_vad_free(struct xr_vad *vad) {
     if (!vad)
         return;
-    for (int c = 0; c < XR_CHANNEL_COUNT; c++)
+    for (int c = 0; c < XR_CHANNEL_COUNT; c++) {
         if (vad->power[c])
             munmap(vad->power[c], POWER_SIZE);
+        xr_listener_free(vad->listeners[c]);
+        free(vad->found[c].at);
+    }
     free(vad);
 }
 
@@ -106,7 +126,17 @@ static void keep_rest(struct xr_vad *vad, const int16_t *frames, size_t n) {
     vad->rest_n += n;
 }
 
+static enum xr_code push_second(struct xr_vad *vad, const int16_t *frames, size_t n, struct xr_err *err) {
+    enum xr_code code = XR_OK;
+    for (int c = 0; c < XR_CHANNEL_COUNT && code == XR_OK; c++)
+        if (vad->listeners[c])
+            code = xr_listener_push(vad->listeners[c], frames, n, err);
+    return code;
+}
+
 enum xr_code xr_vad_push(struct xr_vad *vad, const int16_t *frames, size_t n, struct xr_err *err) {
+    if (vad->second)
+        return push_second(vad, frames, n, err);
     if (vad->rest_n > 0) {
         size_t missing = XR_FRAMES_PER_MS - vad->rest_n, take = n < missing ? n : missing;
         keep_rest(vad, frames, take);
@@ -127,36 +157,92 @@ enum xr_code xr_vad_push(struct xr_vad *vad, const int16_t *frames, size_t n, st
     return XR_OK;
 }
 
-struct collector {
-    struct xr_vad_result *result;
-    enum xr_channel channel;
-    size_t cap, count; /* of the array; of this channel */
-    bool no_memory;
-};
-
-static bool collect(void *ctx, size_t start_ms, size_t end_ms) {
-    struct collector *collector = ctx;
-    struct xr_vad_result *result = collector->result;
-    if (collector->count++ == XR_SEGMENTS_MAX)
+static bool collect(void *ctx, const struct xr_vad_span *span) {
+    struct found *found = ctx;
+    if (found->count == XR_SEGMENTS_MAX)
         return false;
-    if (result->count == collector->cap) {
-        size_t cap = collector->cap ? collector->cap * 2 : 64;
-        struct xr_segment *segments = realloc(result->segments, cap * sizeof *segments);
-        collector->no_memory = !segments;
-        if (!segments)
+    if (found->count == found->cap) {
+        size_t cap = found->cap ? found->cap * 2 : 64;
+        struct xr_vad_span *at = realloc(found->at, cap * sizeof *at);
+        found->no_memory = !at;
+        if (!at)
             return false;
-        result->segments = segments;
-        collector->cap = cap;
+        found->at = at;
+        found->cap = cap;
     }
-    result->segments[result->count++] = (struct xr_segment){
-        .channel = collector->channel,
-        .start_ns = (int64_t)start_ms * XR_NS_PER_MS,
-        .end_ns = (int64_t)end_ms * XR_NS_PER_MS,
-        .start_uncertainty_ms = 1,
-        .end_uncertainty_ms = 1, /* the detector's grid */
-    };
+    found->at[found->count++] = *span;
     return true;
 }
+
+static enum xr_code no_memory(struct xr_err *err) {
+    return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+}
+
+/* --- the first pass: power --- */
+
+static enum xr_code end_first(struct xr_vad *vad, bool *ret_again, struct xr_err *err) {
+    const size_t ms = vad->n;
+    for (int c = 0; c < XR_CHANNEL_COUNT; c++) {
+        struct xr_vad_outcome outcome;
+        vad->windows = xr_energy_windows(vad->power[c], ms);
+        enum xr_code code = xr_vad_detect(vad->power[c], vad->windows, collect, &vad->found[c], &outcome, err);
+        if (vad->found[c].no_memory)
+            return no_memory(err);
+        if (code == XR_OK && outcome.doubtful)
+            code = xr_listener_new((enum xr_channel)c, ms, &vad->listeners[c], err);
+        if (code != XR_OK)
+            return code;
+        vad->levels[c] = outcome.levels;
+        *ret_again |= outcome.doubtful;
+    }
+    vad->second = true;
+    return XR_OK;
+}
+
+/* --- the second pass: the network and bands --- */
+
+/* What lies away from segments is noise, what lies in them is speech. first: what the first pass thought, for when
+ * there is nothing but speech. */
+static struct xr_vad_levels measure(const float *power, size_t n, const struct found *found, float threshold,
+                                    const struct xr_vad_levels *first) {
+    struct xr_histogram noise = {0};
+    double speech = 0;
+    size_t speech_ms = 0, from = 0;
+    for (size_t i = 0; i <= found->count; i++) {
+        const size_t start = i < found->count ? found->at[i].start_ms : n + GUARD_MS;
+        for (size_t t = from; t + GUARD_MS < start && t < n; t++)
+            xr_histogram_add(&noise, power[t]);
+        if (i == found->count)
+            break;
+        from = found->at[i].end_ms + GUARD_MS;
+        for (size_t t = start; t < found->at[i].end_ms && t < n; t++, speech_ms++)
+            speech += (double)power[t];
+    }
+    const double floor = (double)xr_histogram_quantile(&noise, 0.5);
+    return (struct xr_vad_levels){
+        .noise_floor_dbfs = noise.count > 0 ? xr_dbfs(floor) : first->noise_floor_dbfs,
+        .speech_dbfs = xr_dbfs(speech_ms > 0 ? speech / (double)speech_ms : 0),
+        .threshold_dbfs = xr_dbfs(floor + (double)threshold), /* a voice's power is what exceeds the noise's */
+    };
+}
+
+static enum xr_code end_second(struct xr_vad *vad, int channel, struct xr_err *err) {
+    struct found *found = &vad->found[channel];
+    struct xr_hearing heard = {0};
+    float threshold = 0;
+    found->count = 0;
+    enum xr_code code = xr_listener_finish(vad->listeners[channel], &heard, err);
+    if (code == XR_OK)
+        code = xr_voice_detect(&heard, collect, found, &threshold, err);
+    xr_hearing_clear(&heard);
+    if (found->no_memory)
+        return no_memory(err);
+    if (code == XR_OK)
+        vad->levels[channel] = measure(vad->power[channel], vad->windows, found, threshold, &vad->levels[channel]);
+    return code;
+}
+
+/* --- the result --- */
 
 static int by_start(const void *a, const void *b) {
     const struct xr_segment *x = a, *y = b;
@@ -165,27 +251,44 @@ static int by_start(const void *a, const void *b) {
     return (x->channel > y->channel) - (x->channel < y->channel);
 }
 
-enum xr_code xr_vad_finish(struct xr_vad *vad, struct xr_vad_result *ret_result, struct xr_err *err) {
-    enum xr_code code = settle(vad, err);
-    if (code != XR_OK)
-        return code;
-    XR_AUTO(xr_vad_result_clear) struct xr_vad_result result = {0};
-    struct collector collector = {.result = &result};
+static enum xr_code put_together(struct xr_vad *vad, struct xr_vad_result *ret_result, struct xr_err *err) {
+    const size_t count = vad->found[XR_CHANNEL_USER].count + vad->found[XR_CHANNEL_AGENT].count;
+    struct xr_vad_result result = {.segments = malloc((count ? count : 1) * sizeof *result.segments)};
+    if (!result.segments)
+        return no_memory(err);
     for (int c = 0; c < XR_CHANNEL_COUNT; c++) {
-        collector.channel = (enum xr_channel)c;
-        collector.count = 0;
-        size_t windows = xr_energy_windows(vad->power[c], vad->n);
-        code = xr_vad_detect(vad->power[c], windows, collect, &collector, &result.levels[c], err);
-        if (collector.no_memory)
-            return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
-        if (code != XR_OK)
-            return code;
+        result.levels[c] = vad->levels[c];
+        for (size_t i = 0; i < vad->found[c].count; i++) {
+            const struct xr_vad_span *span = &vad->found[c].at[i];
+            result.segments[result.count++] = (struct xr_segment){
+                .channel = (enum xr_channel)c,
+                .start_ns = (int64_t)span->start_ms * XR_NS_PER_MS,
+                .end_ns = (int64_t)span->end_ms * XR_NS_PER_MS,
+                .start_uncertainty_ms = span->start_uncertainty_ms,
+                .end_uncertainty_ms = span->end_uncertainty_ms,
+            };
+        }
     }
     if (result.count > 0)
         qsort(result.segments, result.count, sizeof *result.segments, by_start);
     *ret_result = result;
-    result = (struct xr_vad_result){0};
     return XR_OK;
+}
+
+enum xr_code xr_vad_finish(struct xr_vad *vad, bool *ret_again, struct xr_vad_result *ret_result, struct xr_err *err) {
+    enum xr_code code = XR_OK;
+    *ret_again = false;
+    if (!vad->second) {
+        code = settle(vad, err);
+        if (code == XR_OK)
+            code = end_first(vad, ret_again, err);
+        if (code != XR_OK || *ret_again)
+            return code;
+    }
+    for (int c = 0; c < XR_CHANNEL_COUNT && code == XR_OK; c++)
+        if (vad->listeners[c])
+            code = end_second(vad, c, err);
+    return code == XR_OK ? put_together(vad, ret_result, err) : code;
 }
 
 void xr_vad_result_clear(struct xr_vad_result *result) {

@@ -3,28 +3,37 @@
 #include "audio/dbfs.h"
 #include "audio/histogram.h"
 #include "audio/vad_channel.h"
+#include <math.h>
 
 /* Times, in ms. */
 enum {
     CORE_MS = 60, /* a chain holds one stretch at least so long: a vowel does, a key stroke does not */
     ATTACH_MS = 150, /* stop closures and the way to a last burst are shorter, key strokes lie further apart */
     MERGE_MS = 250, /* a shorter pause is a closure or a breath, not the end of what somebody says */
+    OTHER_MIN_MS = 100,
+    BREATHLESS_MS = 10000,
+    OUTWARD_MAX_MS =
+        1000, /* what belongs to a sentence and was not found with it is no longer; nor is the uncertainty */
     CENTRE_MS = XR_VAD_WINDOW_MS / 2, /* a window stands for its middle: what it sees early and late cancels */
 };
 
 /* A channel's threshold is lower than a sentence's, so that a quieter sentence of the same speaker is found too; one
  * that is 30 dB quieter is an echo or somebody in the background. */
 #define CHANNEL_RANGE XR_POWER_MINUS_35DB
-#define QUIETEST_SENTENCE XR_POWER_MINUS_30DB
+#define QUIETEST_SENTENCE XR_POWER_MINUS_22DB
 #define SPEECH_RANGE XR_POWER_MINUS_30DB /* below its own level: the truth's definition */
 #define CONTRAST XR_POWER_6DB /* of a sentence's level over the noise threshold; less is noise */
 #define LEVEL_QUANTILE 0.95
+#define QUIET 340.0F /* -65 dBFS: steady noise below it can hide no speech that anybody would hear */
+/* Sounds that are too short for speech are lip smacks and the like, unless there are many. */
+#define OTHER_PART 0.01 /* of the time without speech */
 
 /* Windows [start, end). */
 struct chain {
     size_t start, end;
     bool any; /* there is one */
     bool has_core;
+    int32_t start_uncertainty_ms, end_uncertainty_ms;
 };
 
 struct detector {
@@ -33,9 +42,11 @@ struct detector {
     void *ctx;
     struct chain chain; /* growing */
     struct chain sentence; /* chains joined, waiting for the next */
+    float sentence_level; /* of its loudest chain */
     struct chain segment; /* with its edges, waiting for the next */
     double speech_power; /* summed over segments */
     size_t speech_ms;
+    size_t other_ms; /* windows that are loud enough for speech, but for no length of it */
     bool stopped;
 };
 
@@ -53,14 +64,18 @@ static void emit(struct detector *d) {
         d->speech_power += (double)d->channel.power[t];
     d->speech_ms += segment->end - segment->start;
     /* The first and the last window have no neighbour to cancel with: speech goes to the recording's very end. */
-    size_t start_ms = segment->start == 0 ? 0 : segment->start + CENTRE_MS;
-    size_t end_ms = segment->end > last ? last + XR_VAD_WINDOW_MS : segment->end + CENTRE_MS;
-    d->stopped = !d->found(d->ctx, start_ms, end_ms);
+    const struct xr_vad_span span = {
+        .start_ms = segment->start == 0 ? 0 : segment->start + CENTRE_MS,
+        .end_ms = segment->end > last ? last + XR_VAD_WINDOW_MS : segment->end + CENTRE_MS,
+        .start_uncertainty_ms = segment->start_uncertainty_ms,
+        .end_uncertainty_ms = segment->end_uncertainty_ms,
+    };
+    d->stopped = !d->found(d->ctx, &span);
 }
 
-static float sentence_level(const struct detector *d, const struct chain *sentence) {
+static float chain_level(const struct detector *d, const struct chain *chain) {
     struct xr_histogram powers = {0};
-    for (size_t t = sentence->start; t < sentence->end; t++)
+    for (size_t t = chain->start; t < chain->end; t++)
         xr_histogram_add(&powers, d->channel.power[t]);
     return xr_histogram_quantile(&powers, LEVEL_QUANTILE);
 }
@@ -76,12 +91,30 @@ static void find_edges(const struct detector *d, float lowest, struct chain *sen
         sentence->start++;
     while (sentence->end > sentence->start && !is_loud(d, lowest, sentence->end - 1))
         sentence->end--;
-    for (size_t t = sentence->start; t > 0 && sentence->start - t < ATTACH_MS; t--)
+    const size_t first = sentence->start > OUTWARD_MAX_MS ? sentence->start - OUTWARD_MAX_MS : 0;
+    for (size_t t = sentence->start; t > first && sentence->start - t < ATTACH_MS; t--)
         if (is_loud(d, lowest, t - 1))
             sentence->start = t - 1;
-    for (size_t t = sentence->end; t < d->channel.n && t - sentence->end < ATTACH_MS; t++)
+    const size_t after = d->channel.n - sentence->end > OUTWARD_MAX_MS ? sentence->end + OUTWARD_MAX_MS : d->channel.n;
+    for (size_t t = sentence->end; t < after && t - sentence->end < ATTACH_MS; t++)
         if (is_loud(d, lowest, t))
             sentence->end = t + 1;
+}
+
+/* The larger distance to the middle; at least the windows' grid. */
+static int32_t spread(size_t a, size_t middle, size_t b) {
+    const size_t one = a > middle ? a - middle : middle - a, other = b > middle ? b - middle : middle - b;
+    const size_t larger = one > other ? one : other;
+    return larger < 1 ? 1 : larger > OUTWARD_MAX_MS ? OUTWARD_MAX_MS : (int32_t)larger;
+}
+
+/* How far the ends would move if the threshold moved by 6 dB up or down. */
+static void find_uncertainty(const struct detector *d, float lowest, const struct chain *from, struct chain *found) {
+    struct chain higher = *from, lower = *from;
+    find_edges(d, lowest * XR_POWER_6DB, &higher);
+    find_edges(d, lowest * XR_POWER_MINUS_6DB, &lower);
+    found->start_uncertainty_ms = spread(lower.start, found->start, higher.start);
+    found->end_uncertainty_ms = spread(lower.end, found->end, higher.end);
 }
 
 static void end_sentence(struct detector *d) {
@@ -89,15 +122,24 @@ static void end_sentence(struct detector *d) {
     d->sentence = (struct chain){0};
     if (!sentence.any)
         return;
-    float level = sentence_level(d, &sentence);
+    float level = chain_level(d, &sentence);
     float noise = xr_vad_channel_noise(&d->channel, sentence.start);
-    if (level < d->channel.level * QUIETEST_SENTENCE || level < noise * CONTRAST)
+    if (level < d->channel.level * QUIETEST_SENTENCE)
         return;
+    if (level < noise * CONTRAST) {
+        d->other_ms += sentence.end - sentence.start;
+        return;
+    }
+    const struct chain loud = sentence;
     find_edges(d, level * SPEECH_RANGE, &sentence);
     if (sentence.end - sentence.start < CORE_MS)
         return;
+    find_uncertainty(d, level * SPEECH_RANGE, &loud, &sentence);
     if (d->segment.any && sentence.start < d->segment.end + MERGE_MS) {
-        d->segment.end = sentence.end > d->segment.end ? sentence.end : d->segment.end;
+        if (sentence.end > d->segment.end) {
+            d->segment.end = sentence.end;
+            d->segment.end_uncertainty_ms = sentence.end_uncertainty_ms;
+        }
         return;
     }
     emit(d);
@@ -107,13 +149,24 @@ static void end_sentence(struct detector *d) {
 static void end_chain(struct detector *d) {
     struct chain chain = d->chain;
     d->chain = (struct chain){0};
-    if (!chain.any || !chain.has_core)
+    if (!chain.any)
         return;
-    if (d->sentence.any && chain.start < d->sentence.end + MERGE_MS) {
+    if (!chain.has_core) {
+        d->other_ms += chain.end - chain.start;
+        return;
+    }
+    const float level = chain_level(d, &chain);
+    const bool near = d->sentence.any && chain.start < d->sentence.end + MERGE_MS;
+    const float beside = near && d->sentence_level < d->channel.level ? d->sentence_level : d->channel.level;
+    if (level < beside * QUIETEST_SENTENCE)
+        return;
+    if (near) {
         d->sentence.end = chain.end;
+        d->sentence_level = level > d->sentence_level ? level : d->sentence_level;
         return;
     }
     end_sentence(d);
+    d->sentence_level = level;
     d->sentence = chain;
 }
 
@@ -157,18 +210,37 @@ static struct xr_vad_levels levels_of(const struct detector *d) {
     return levels;
 }
 
+/* Noise that reaches into the last decibels of the channel's voice hides its ends. When none was heard alone, it is as
+ * high as the floor lets expect; but nobody speaks for long without a pause, so it may not be a voice. */
+static bool hides_voice(const struct xr_vad_channel *channel) {
+    const bool heard = isfinite(channel->noise_high);
+    if (!heard && channel->n > BREATHLESS_MS)
+        return true;
+    const float high = heard ? channel->noise_high : channel->noise_median * channel->rise;
+    return high * channel->margin > channel->level * SPEECH_RANGE;
+}
+
+static bool is_doubtful(const struct detector *d) {
+    if (d->channel.n == 0)
+        return false;
+    if (d->channel.level <= 0) /* nothing stands out: silence, or steady noise in which there may be a voice */
+        return d->channel.noise_median > QUIET;
+    return hides_voice(&d->channel) ||
+           (d->other_ms > OTHER_MIN_MS && (double)d->other_ms > OTHER_PART * (double)(d->channel.n - d->speech_ms));
+}
+
 enum xr_code xr_vad_detect(const float *power, size_t n, xr_vad_found *found, void *ctx,
-                           struct xr_vad_levels *ret_levels, struct xr_err *err) {
+                           struct xr_vad_outcome *ret_outcome, struct xr_err *err) {
     struct detector d = {.found = found, .ctx = ctx};
     enum xr_code code = xr_vad_channel_learn(power, n, &d.channel, err);
     if (code != XR_OK)
         return code;
     if (d.channel.level > 0)
         find_speech(&d);
-    struct xr_vad_levels levels = levels_of(&d);
+    const struct xr_vad_outcome outcome = {levels_of(&d), is_doubtful(&d)};
     xr_vad_channel_clear(&d.channel);
     if (d.stopped)
         return xr_fail(err, XR_TOO_LARGE, NULL, "too many segments");
-    *ret_levels = levels;
+    *ret_outcome = outcome;
     return XR_OK;
 }

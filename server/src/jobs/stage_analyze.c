@@ -41,11 +41,9 @@ void xr_transcription_free(struct xr_transcription *t) {
 
 /* --- voice activity --- */
 
-static enum xr_code detect(struct xr_chain *chain, int fd, const struct xr_wav *wav, struct xr_vad_result *ret_result,
-                           struct xr_err *err) {
-    XR_AUTO(xr_vad_freep) struct xr_vad *vad = NULL;
-    int16_t *window = calloc((size_t)XR_AUDIO_WINDOW_FRAMES * XR_CHANNEL_COUNT, sizeof *window);
-    enum xr_code code = window ? xr_vad_new(&vad, err) : xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+static enum xr_code push_all(struct xr_chain *chain, int fd, const struct xr_wav *wav, int16_t *window,
+                             struct xr_vad *vad, struct xr_err *err) {
+    enum xr_code code = XR_OK;
     for (uint64_t at = 0; code == XR_OK && at < wav->frames;) {
         size_t n = 0;
         code = xr_wav_read(fd, wav, at, XR_AUDIO_WINDOW_FRAMES, window, &n, err);
@@ -57,8 +55,20 @@ static enum xr_code detect(struct xr_chain *chain, int fd, const struct xr_wav *
             code = xr_fail(err, XR_CANCELLED, NULL, "the server is stopping");
         at += n;
     }
-    if (code == XR_OK)
-        code = xr_vad_finish(vad, ret_result, err);
+    return code;
+}
+
+static enum xr_code detect(struct xr_chain *chain, int fd, const struct xr_wav *wav, struct xr_vad_result *ret_result,
+                           struct xr_err *err) {
+    XR_AUTO(xr_vad_freep) struct xr_vad *vad = NULL;
+    int16_t *window = calloc((size_t)XR_AUDIO_WINDOW_FRAMES * XR_CHANNEL_COUNT, sizeof *window);
+    enum xr_code code = window ? xr_vad_new(&vad, err) : xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    bool again = true;
+    while (code == XR_OK && again) {
+        code = push_all(chain, fd, wav, window, vad, err);
+        if (code == XR_OK)
+            code = xr_vad_finish(vad, &again, ret_result, err);
+    }
     free(window);
     return code;
 }
