@@ -4,12 +4,28 @@ tests itself at the start of each run (bench/timing/selftest.py)."""
 
 from __future__ import annotations
 
+import json
 import math
+from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
+from kept import CASES, Kept, moved, tallies, text
 from rows import ROWS, Goal, Score, failings, ratios, reachable, score_of
-from score import LOST, Spread, Tally, assign, nearest_rank, score_segments, score_spans, score_turns, spread
+from score import (
+    LOST,
+    Coverage,
+    Spread,
+    Tally,
+    assign,
+    coverage,
+    nearest_rank,
+    score_segments,
+    score_spans,
+    score_turns,
+    spread,
+)
 from table import table
 from turns import AGENT, USER, Heard, Segment, Turn, derive, heard
 
@@ -122,6 +138,37 @@ def test_an_agent_that_speaks_first_has_no_response() -> None:
     assert score_turns(truth, heard(truth)).responses == [0, 0]
 
 
+def with_uncertainty(found: Heard, *uncertainties: float) -> Heard:
+    """Of the responses, in order."""
+    left = list(uncertainties)
+    turns = (t if t.response_ms is None else replace(t, uncertainty_ms=left.pop(0)) for t in found.turns)
+    return Heard(found.segments, tuple(turns))
+
+
+def test_a_response_lies_within_its_uncertainty_or_not_whatever_the_errors_sign() -> None:
+    off = heard([user(1000, 2030), agent(2510, 4000), TRUTH[2], agent(6860, 8000)])  # by -20 and 60
+    for uncertainties, within in (((20, 60), 2), ((19, 60), 1), ((20, 59), 1), ((19, 59), 0)):
+        tally = score_turns(TRUTH, with_uncertainty(off, *uncertainties))
+        assert (tally.uncertainties, tally.within) == (list(uncertainties), within)
+
+
+def test_what_was_lost_lies_within_nothing() -> None:
+    tally = score_turns(TRUTH, with_uncertainty(heard([TRUTH[0], TRUTH[2], TRUTH[3]]), 5))
+    assert (tally.responses, tally.uncertainties, tally.within) == ([LOST, 0], [5], 1)
+    assert coverage(tally) == Coverage(50, 5)
+
+
+def test_detectors_that_give_no_uncertainty_have_no_share_within_it() -> None:
+    tally = score_turns(TRUTH, heard(TRUTH))
+    assert tally.responses == [0, 0]
+    assert coverage(tally) is None
+    assert score_of(tally).coverage is None
+
+
+def test_turns_are_equal_whatever_their_uncertainty() -> None:
+    assert with_uncertainty(heard(TRUTH), 1, 2) == heard(TRUTH)
+
+
 def test_segments_are_scored_on_their_own_channel() -> None:
     truth = [user(0, 3000), agent(1000, 1300), agent(4000, 5000)]
     found = heard([user(5, 3000), user(4010, 4900), agent(1000, 1310), agent(4000, 5000)])
@@ -150,8 +197,8 @@ def test_errors_count_by_their_size_and_the_lost_as_the_worst() -> None:
 def test_tallies_add_up() -> None:
     total = Tally()
     for _ in range(2):
-        total.add(Tally(3, 1, 2, [1], [2], [3]))
-    assert total == Tally(6, 2, 4, [1, 1], [2, 2], [3, 3])
+        total.add(Tally(3, 1, 2, [1], [2], [3], [4], 1))
+    assert total == Tally(6, 2, 4, [1, 1], [2, 2], [3, 3], [4, 4], 2)
 
 
 def score(median: float, p95: float, *, missed: int = 0, invented: int = 0) -> Score:
@@ -202,11 +249,84 @@ def test_every_condition_of_the_goals_has_its_row() -> None:
     assert all(row.goal is not None or row.by_segments for row in ROWS.values())
 
 
+def lines_of(ours: Score) -> list[str]:
+    """The table's three lines of white-20."""
+    text = table({("white-20", ""): {"xray": ours, "silero": SILERO, "oracle": score(30.2, 40)}})
+    return text.splitlines()[1:]
+
+
+def test_the_table_says_of_the_server_alone_how_many_responses_lie_within_their_uncertainty() -> None:
+    ours = score_of(Tally(600, 0, 0, [], [], [3.0] * 300, [3.0] * 200 + [7.4] * 100, 299))
+    assert ours.coverage == Coverage(100 * 299 / 300, 3)
+    shares = [line.count("%") for line in lines_of(ours)]
+    assert shares == [1, 0, 0]
+    assert " 99% ±3 " in lines_of(ours)[0]  # 100% would be all
+    assert "%" not in lines_of(GOOD)[0]
+
+
 def test_the_table_says_what_was_lost_which_goal_is_the_oracles_and_what_is_missed() -> None:
     ours = score_of(Tally(4, 1, 0, [1, LOST], [2, LOST], [3, LOST]))
-    text = table({("white-20", ""): {"xray": ours, "silero": SILERO, "oracle": score(30.2, 40)}})
-    first = next(line for line in text.splitlines() if line.startswith("white-20"))
+    first, *_ = lines_of(ours)
     assert "lost" in first
     assert "≤31* ≤60" in first
     assert first.endswith("MISSED: missed, p95, behind Silero")
     assert math.isinf(LOST)
+
+
+# What is kept of the subset.
+
+KEPT: Kept = {
+    "clean-25": {
+        "recording": [[9000, 12345]],
+        "user": [[1000, 2000], [5000, 6000]],
+        "agent": [[2500, 4000], [6800, 8000]],
+        "response": [[500, 3], [800, 7]],
+    }
+}
+
+
+def test_what_is_kept_has_a_line_for_each_line_and_reads_the_same() -> None:
+    assert json.loads(text(KEPT)) == KEPT
+    assert "\n   [5000, 6000]\n" in text(KEPT)
+    assert text({**KEPT, "echo": KEPT["clean-25"]}).count("[1000, 2000]") == 2
+
+
+def test_nothing_moved_where_all_is_the_same() -> None:
+    assert moved(KEPT, deepcopy(KEPT)) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "lines", "said"),
+    [
+        ("user", [[1000, 2000], [5001, 6000]], ["user 2: from 5000..6000 ms to 5001..6000 ms"]),
+        ("agent", [[2500, 4000], [4200, 4300], [6800, 8000]], ["agent 2: from nothing to 4200..4300 ms"]),
+        ("agent", [[6800, 8000]], ["agent 1: from 2500..4000 ms to nothing"]),
+        ("response", [[500, 4], [800, 7]], ["response 1: from 500 ms ± 3 ms to 500 ms ± 4 ms"]),
+        ("recording", [[9000, 1]], ["recording 1: from 9000 ms with the CRC-32 12345 to 9000 ms with the CRC-32 1"]),
+        ("user", [], ["user 1: from 1000..2000 ms to nothing", "user 2: from 5000..6000 ms to nothing"]),
+    ],
+)
+def test_what_moved_is_said_with_its_row_and_number(part: str, lines: list[list[int]], said: list[str]) -> None:
+    now = deepcopy(KEPT)
+    now["clean-25"][part] = lines
+    assert moved(KEPT, now) == [f"clean-25, {change}" for change in said]
+
+
+def test_a_row_that_only_one_of_both_has_moved_whole() -> None:
+    lines = sum(len(lines) for lines in KEPT["clean-25"].values())
+    assert len(moved(KEPT, {})) == len(moved({}, KEPT)) == lines
+
+
+def test_what_is_kept_is_scored_like_the_benchmarks_rows() -> None:
+    parts = deepcopy(KEPT["clean-25"])
+    parts["user"][0][1] = 2030
+    (turns,) = tallies("clean-25", TRUTH, parts)
+    assert (turns.ends, turns.responses) == ([30, 0, 0, 0], [-30, 0])
+    by_channel = tallies("echo", TRUTH, parts)
+    assert [(tally.truths, tally.ends, tally.responses) for tally in by_channel] == [(2, [30, 0], []), (2, [0, 0], [])]
+
+
+def test_the_subset_has_each_kind_of_noise_and_each_overlap() -> None:
+    rows = [ROWS[case.row] for case in CASES]
+    assert {row.noise for row in rows} == {row.noise for row in ROWS.values()}
+    assert {row.scene for row in rows} == {row.scene for row in ROWS.values()}

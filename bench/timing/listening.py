@@ -57,6 +57,11 @@ def mix(row: Row, scene: Scene, noise: Array | None, *seed: int) -> Mixed:
     return Mixed(to_int16(rng, scene.speech * np.float32(gain) + extra), extra, gain**2)
 
 
+def mix_dialogue(row: Row, scene: Scene, noise: Array | None, half: str, dialogue: int) -> Mixed:
+    """With a dither of its own."""
+    return mix(row, scene, noise, HALVES[half], 2000, dialogue)
+
+
 class Listeners:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -106,7 +111,7 @@ def listen(task: tuple[str, int, list[str]]) -> list[Result]:
         if row.noise and row.noise not in noises:
             noises = {row.noise: noise_of(row.noise, setting.half, dialogue, scene.speech.shape[1])}
         noise = noises[row.noise] if row.noise else None
-        mixed = mix(row, scene, noise, HALVES[setting.half], 2000, dialogue)
+        mixed = mix_dialogue(row, scene, noise, setting.half, dialogue)
         found = dict(listeners.hear(mixed, scene))
         for detector, segments in found.items():
             results += results_of(row, scene, detector, segments)

@@ -15,11 +15,28 @@ NAMES = (
     "pocketsphinx-testdata",
     "flite",
 )
-FILES, UNPACKED = CACHE / "deb", CACHE / "root"
+FILES, UNPACKED, LISTS = CACHE / "deb", CACHE / "root", CACHE / "apt-lists"
 
 
 def _have() -> bool:
     return all(any(FILES.glob(f"{name}_*.deb")) for name in NAMES) and (UNPACKED / ".complete").exists()
+
+
+def _apt(command: str, *arguments: str, own_lists: bool) -> subprocess.CompletedProcess[str]:
+    lists = ["-o", f"Dir::State::Lists={LISTS}", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+    options = lists if own_lists else []
+    return subprocess.run(["apt-get", command, "-qq", *options, *arguments], cwd=FILES, capture_output=True, text=True)
+
+
+def _download() -> None:
+    """The system's own lists of packages may be old, or not there at all, and only root may bring them up to date."""
+    done = _apt("download", *NAMES, own_lists=False)
+    if done.returncode != 0:
+        LISTS.mkdir(parents=True, exist_ok=True)
+        _apt("update", own_lists=True)  # should it fail, so does the next
+        done = _apt("download", *NAMES, own_lists=True)
+    if done.returncode != 0:
+        raise BenchError(f"apt-get download failed:\n{done.stderr}")
 
 
 def fetch() -> None:
@@ -28,9 +45,7 @@ def fetch() -> None:
         return
     print("timing: downloading recordings, 115 MB of Debian packages", file=sys.stderr, flush=True)
     FILES.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["apt-get", "download", "-qq", *NAMES], cwd=FILES, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise BenchError(f"apt-get download failed (does it need apt-get update?):\n{done.stderr}")
+    _download()
     for name in NAMES:
         newest = max(FILES.glob(f"{name}_*.deb"))
         subprocess.run(["dpkg", "-x", newest, UNPACKED], check=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isinf
 
-from score import Spread, Tally, spread
+from score import Coverage, Spread, Tally, coverage, spread
 
 USUAL_DBFS = -25.0
 
@@ -68,10 +68,12 @@ class Score:
     start: Spread | None
     end: Spread | None
     response: Spread | None
+    coverage: Coverage | None = None
 
 
 def score_of(tally: Tally) -> Score:
-    return Score(tally.missed, tally.invented, spread(tally.starts), spread(tally.ends), spread(tally.responses))
+    starts, ends, responses = (spread(errors) for errors in (tally.starts, tally.ends, tally.responses))
+    return Score(tally.missed, tally.invented, starts, ends, responses, coverage(tally))
 
 
 def reachable(goal: Goal, oracle: Score) -> Goal:

@@ -30,6 +30,8 @@ class Tally:
     starts: list[float] = field(default_factory=list[float])
     ends: list[float] = field(default_factory=list[float])
     responses: list[float] = field(default_factory=list[float])
+    uncertainties: list[float] = field(default_factory=list[float])  # of the responses that have one, in ms
+    within: int = 0  # how many responses are off by no more than theirs
 
     def add(self, other: Tally) -> None:
         self.truths += other.truths
@@ -38,6 +40,8 @@ class Tally:
         self.starts += other.starts
         self.ends += other.ends
         self.responses += other.responses
+        self.uncertainties += other.uncertainties
+        self.within += other.within
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,22 @@ def spread(errors: Sequence[float]) -> Spread | None:
     if not ordered:
         return None
     return Spread(nearest_rank(ordered, 50), nearest_rank(ordered, 95), ordered[-1])
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far a detector's word for its own error is true."""
+
+    percent: float  # of all responses: those that are off by no more than their uncertainty
+    median_ms: float  # of the uncertainties
+
+
+def coverage(tally: Tally) -> Coverage | None:
+    """None where no response has an uncertainty."""
+    if not tally.uncertainties:
+        return None
+    median = nearest_rank(sorted(tally.uncertainties), 50)
+    return Coverage(100 * tally.within / len(tally.responses), median)
 
 
 def overlap(a: Span, b: Span) -> float:
@@ -94,19 +114,22 @@ def score_segments(truths: Sequence[Segment], found: Heard, channel: int) -> Tal
     )
 
 
-def _responses(truths: Sequence[Segment], turns: Sequence[Turn]) -> list[float]:
-    """One error for each agent's utterance that comes after a user's."""
+def _responses(truths: Sequence[Segment], turns: Sequence[Turn]) -> list[tuple[float, float | None]]:
+    """The error for each agent's utterance that comes after a user's, and its uncertainty."""
     agents = [turn for turn in turns if turn.channel == AGENT]
     true_agents = [s for s in truths if s.channel == AGENT]
     belonging, _ = assign([(s.start_ms, s.end_ms) for s in true_agents], [(t.start_ms, t.end_ms) for t in agents])
-    errors: list[float] = []
+    found: list[tuple[float, float | None]] = []
     for truth, mine in zip(true_agents, belonging, strict=True):
         users = [s.end_ms for s in truths if s.channel == USER and s.start_ms < truth.start_ms]
         if not users:
             continue
-        response = agents[mine[0]].response_ms if mine else None
-        errors.append(LOST if response is None else response - (truth.start_ms - users[-1]))
-    return errors
+        turn = agents[mine[0]] if mine else None
+        if turn is None or turn.response_ms is None:
+            found.append((LOST, None))
+        else:
+            found.append((turn.response_ms - (truth.start_ms - users[-1]), turn.uncertainty_ms))
+    return found
 
 
 def score_turns(truths: Sequence[Segment], found: Heard) -> Tally:
@@ -117,5 +140,9 @@ def score_turns(truths: Sequence[Segment], found: Heard) -> Tally:
         by_turns = score_spans(mine, [(t.start_ms, t.end_ms) for t in found.turns if t.channel == channel])
         by_turns.invented = score_segments(truths, found, channel).invented
         tally.add(by_turns)
-    tally.responses = _responses(truths, found.turns)
+    for error, uncertainty in _responses(truths, found.turns):
+        tally.responses.append(error)
+        if uncertainty is not None:
+            tally.uncertainties.append(uncertainty)
+            tally.within += abs(error) <= uncertainty
     return tally

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import unittest
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import oracle
 import silero
@@ -15,13 +15,14 @@ from background import KINDS, noise_of
 from corpus import HALVES, MUSIC, voices
 from listening import mix
 from long_dialogue import make_long
+from measure import BenchError
 from noise import SYNTHETIC, amplitude, at_level, to_int16
 from phrases import SENTENCES
 from rows import ROWS
 from scenes import PLANS, TURNS, Scene, Utterance, build
-from server import wav
+from server import heard_of, wav
 from truth import is_clear, truth_of, window_powers
-from turns import AGENT, USER, Segment
+from turns import AGENT, USER, Segment, Turn
 
 
 def tone(ms: int, amplitude: float = 1000.0) -> Array:
@@ -146,6 +147,36 @@ class Mixing(unittest.TestCase):
         body = wav(np.array([[1, 2], [3, 4]], dtype=np.int16))
         assert len(body) == 44 + 8
         assert np.frombuffer(body[44:], "<i2").tolist() == [1, 3, 2, 4]
+
+
+class Details(unittest.TestCase):
+    def detail(self) -> dict[str, Any]:
+        turns = [("user", 100, 900), ("agent", 1300, 2000)]
+        metrics: list[dict[str, Any]] = [
+            {"turn_idx": 0, "agent_response_ms": None, "agent_response_uncertainty_ms": None},
+            {"turn_idx": 1, "agent_response_ms": 400, "agent_response_uncertainty_ms": 7},
+        ]
+        return {
+            "id": "some",
+            "speech_segments": [{"channel": role, "start_ms": start, "end_ms": end} for role, start, end in turns],
+            "turns": [
+                {"idx": i, "role": role, "voice_start_ms": start, "voice_end_ms": end}
+                for i, (role, start, end) in enumerate(turns)
+            ],
+            "turn_metrics": metrics[::-1],
+        }
+
+    def test_a_turn_has_its_own_response_and_uncertainty(self) -> None:
+        found = heard_of(self.detail())
+        assert found.segments == (Segment(100, USER, 900), Segment(1300, AGENT, 2000))
+        assert found.turns == (Turn(USER, 100, 900, None), Turn(AGENT, 1300, 2000, 400))
+        assert [turn.uncertainty_ms for turn in found.turns] == [None, 7]
+
+    def test_turns_that_do_not_follow_from_the_segments_are_refused(self) -> None:
+        detail = self.detail()
+        detail["turn_metrics"][0]["agent_response_ms"] = 401
+        with self.assertRaisesRegex(BenchError, "of some do not follow"):  # noqa: PT027 - there is no pytest here
+            heard_of(detail)
 
 
 class Detectors(unittest.TestCase):
@@ -280,4 +311,6 @@ class Scenes(unittest.TestCase):
 
 def suite() -> unittest.TestSuite:
     loader = unittest.defaultTestLoader
-    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Truths, Mixing, Detectors, Scenes))
+    return unittest.TestSuite(
+        loader.loadTestsFromTestCase(case) for case in (Truths, Mixing, Details, Detectors, Scenes)
+    )

@@ -30,15 +30,22 @@ def _segment(row: dict[str, Any]) -> Segment:
     return Segment(row["start_ms"], CHANNELS.index(row["channel"]), row["end_ms"])
 
 
+def _turn(row: dict[str, Any], metrics: dict[str, Any]) -> Turn:
+    return Turn(
+        CHANNELS.index(row["role"]),
+        row["voice_start_ms"],
+        row["voice_end_ms"],
+        metrics["agent_response_ms"],
+        metrics["agent_response_uncertainty_ms"],
+    )
+
+
 def heard_of(detail: dict[str, Any]) -> Heard:
     """What the detail says. BenchError when its turns do not follow from its segments: then the figures of detectors
     that give segments only could not be held against it."""
     segments = tuple(sorted(_segment(row) for row in detail["speech_segments"]))
-    responses = {row["turn_idx"]: row["agent_response_ms"] for row in detail["turn_metrics"]}
-    turns = tuple(
-        Turn(CHANNELS.index(row["role"]), row["voice_start_ms"], row["voice_end_ms"], responses[row["idx"]])
-        for row in detail["turns"]
-    )
+    metrics = {row["turn_idx"]: row for row in detail["turn_metrics"]}
+    turns = tuple(_turn(row, metrics[row["idx"]]) for row in detail["turns"])
     if turns != derive(segments):
         raise BenchError(f"the turns of {detail['id']} do not follow from its segments")
     return Heard(segments, turns)

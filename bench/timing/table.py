@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 
 from rows import ROWS, Goal, Row, Score, failings, ratios, reachable
-from score import Spread
+from score import Coverage, Spread
 
-HEADINGS = ["", "", "missed", "invented", "start ms", "end ms", "response ms", "goal ms", "x Silero", ""]
-LEFT = {0, 1, 9}
+HEADINGS = ["", "", "missed", "invented", "start ms", "end ms", "response ms", "within, ms", "goal ms", "x Silero", ""]
+LEFT = {0, 1, 10}
 Scores = dict[str, Score]  # by detector
 
 
@@ -20,6 +20,12 @@ def _ms(value: float) -> str:
 def _spread(spread: Spread | None) -> str:
     """median, p95, worst"""
     return "" if spread is None else " ".join(f"{_ms(v):>4}" for v in (spread.median, spread.p95, spread.worst))
+
+
+def _coverage(found: Coverage | None) -> str:
+    """The share of responses whose true value lies within the uncertainty, and the uncertainty's median. Rounded down:
+    100% are all."""
+    return "" if found is None else f"{math.floor(found.percent)}% ±{found.median_ms:.0f}"
 
 
 def _goal(goal: Goal | None, oracle: Score) -> str:
@@ -50,7 +56,7 @@ def _lines(row: Row, part: str, scores: Scores) -> list[list[str]]:
     for detector, score in scores.items():
         first = detector == "xray"
         label = " ".join((row.name, part)).strip() if first else ""
-        figures = [_spread(score.start), _spread(score.end), _spread(score.response)]
+        figures = [_spread(score.start), _spread(score.end), _spread(score.response), _coverage(score.coverage)]
         last = [_goal(row.goal, oracle), _ratio(by[0], by[1]), verdict] if first else ["", "", ""]
         lines.append([label, detector, str(score.missed), str(score.invented), *figures, *last])
     return lines

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 USER, AGENT = 0, 1
@@ -25,6 +25,8 @@ class Turn:
     start_ms: float
     end_ms: float
     response_ms: float | None  # the agent's: after the end of the nearest earlier user turn
+    # How far the detector says that the response may be off. No part of the rule, so turns are equal without it.
+    uncertainty_ms: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
