@@ -151,7 +151,7 @@ static void weigh(const struct learner *l, float weights[XR_BANDS]) {
 /* --- the signals --- */
 
 static void sum_bands(const struct xr_voice *voice, const float weights[XR_BANDS], float *power) {
-    float steps[XR_VOICE_WINDOW] = {0}, sum = 0;
+    float steps[XR_VOICE_WINDOW] = {0};
     for (size_t t = 0; t < voice->n + XR_VOICE_WINDOW - 1; t++) {
         float *step = &steps[t % XR_VOICE_WINDOW];
         *step = 0;
@@ -159,7 +159,7 @@ static void sum_bands(const struct xr_voice *voice, const float weights[XR_BANDS
             *step += weights[band] * voice->heard->bands[t].at[band];
         if (t + 1 < XR_VOICE_WINDOW)
             continue;
-        sum = 0;
+        float sum = 0;
         for (size_t i = 0; i < XR_VOICE_WINDOW; i++)
             sum += steps[i];
         power[t + 1 - XR_VOICE_WINDOW] = sum / (float)XR_VOICE_WINDOW;

@@ -186,9 +186,10 @@ static float uncertainty(float moved_ms, float hidden) {
     return larger(reckoned, hidden > HIDDEN_DB ? WINDOW_MS : STEP_UNCERTAINTY_MS);
 }
 
-/* The network bounds it: where both find the same end, it is not far off however softly the voice goes on. */
+/* The network bounds it from both sides: where it finds the same end, that is not far off however softly the voice goes
+ * on; where it does not, one of the two is wrong. */
 static float bounded(float uncertainty_ms, float differs_ms) {
-    return larger(fminf(uncertainty_ms, differs_ms + AGREE_MS), fminf(differs_ms, 2 * AGREE_MS));
+    return larger(fminf(uncertainty_ms, differs_ms + AGREE_MS), fminf(differs_ms, ms_of(OUTWARD_MAX)));
 }
 
 static struct boundary find_start(const struct search *search, struct xr_voice_span stretch, size_t first,
@@ -216,8 +217,6 @@ static struct boundary find_end(const struct search *search, struct xr_voice_spa
     const float differs = network_ms > NOWHERE ? network_ms - end.ms : 0;
     if (network_ms > NOWHERE)
         end.uncertainty_ms = bounded(end.uncertainty_ms, fabsf(differs));
-    if (fabsf(differs) > AGREE_MS) /* it is moved, and may have been right */
-        end.uncertainty_ms = larger(end.uncertainty_ms, fminf(fabsf(differs), ms_of(OUTWARD_MAX)));
     if (differs > AGREE_MS)
         end.ms += differs;
     else if (differs < -AGREE_MS) /* noise after it, or a last sound that does not seem like speech */
