@@ -3,6 +3,7 @@
 #include "base/test.h"
 #include "store/results.h"
 #include "store/store_testkit.h"
+#include "store/writer_testkit.h"
 #include <sqlite3.h>
 
 static const struct xr_segment SEGMENTS[] = {
@@ -26,18 +27,6 @@ struct analysis {
 static enum xr_code put_analysis(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
     const struct analysis *a = ctx;
     return xr_store_tx_analysis_put(tx, a->replay_id, SEGMENTS, a->segments, TURNS, a->turns, a->levels, err);
-}
-
-static int64_t number(struct xr_test_store *t, const char *sql) {
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
-    assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return value;
 }
 
 static void the_analysis_comes_back_in_order(void **state) {
@@ -77,9 +66,9 @@ static void an_unknown_uncertainty_is_null_in_its_row(void **state) {
     struct xr_test_store *t = *state;
     struct analysis a = {xr_test_analyzing_replay(t), SEGMENT_COUNT, 2, LEVELS};
     assert_int_equal(xr_test_write(t, put_analysis, &a, NULL), XR_OK);
-    assert_int_equal(number(t, "SELECT count(*) FROM speech_segments WHERE start_uncertainty_ms IS NULL"), 1);
-    assert_int_equal(number(t, "SELECT count(*) FROM speech_segments WHERE end_uncertainty_ms IS NULL"), 1);
-    assert_int_equal(number(t, "SELECT sum(start_uncertainty_ms) FROM speech_segments"), 12);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM speech_segments WHERE start_uncertainty_ms IS NULL"), 1);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM speech_segments WHERE end_uncertainty_ms IS NULL"), 1);
+    assert_int_equal(query(t->path, "SELECT sum(start_uncertainty_ms) FROM speech_segments"), 12);
 }
 
 static void the_stage_again_replaces_its_rows(void **state) {
@@ -240,7 +229,7 @@ static void outcomes_without_a_verdict_are_kept_but_no_result(void **state) {
     assert_int_equal(xr_test_write(t, put_evaluation, &v, NULL), XR_OK);
     assert_int_equal(xr_store_evaluation_get(t->reader, v.replay_id, t->arena, &e, NULL), XR_NOT_FOUND);
     assert_int_equal(e.assertion_count, 77);
-    assert_int_equal(number(t, "SELECT count(*) FROM assertion_results"), 3);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM assertion_results"), 3);
 }
 
 static void nothing_is_written_once_the_replay_is_finished(void **state) {
@@ -256,7 +245,7 @@ static void nothing_is_written_once_the_replay_is_finished(void **state) {
     assert_int_equal(xr_test_write(t, put_transcripts, &p, NULL), XR_CONFLICT);
     assert_int_equal(xr_test_write(t, put_metrics, &m, NULL), XR_CONFLICT);
     assert_int_equal(xr_test_write(t, put_evaluation, &v, NULL), XR_CONFLICT);
-    assert_int_equal(number(t, "SELECT count(*) FROM speech_segments"), SEGMENT_COUNT);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM speech_segments"), SEGMENT_COUNT);
 }
 
 static void execute(struct xr_test_store *t, const char *sql) {
@@ -486,7 +475,7 @@ static void spans_are_unique_by_replay_and_id_of_either_kind(void **state) {
     execute(t, "INSERT OR IGNORE INTO spans (replay_id, span_id, trace_id, vocabulary, started_at, ended_at, name,"
                " attributes_json) VALUES (1, x'61', '', 0, 0, 0, '', ''), (1, 'a', '', 0, 0, 0, '', ''),"
                " (2, 'a', '', 0, 0, 0, '', ''), (1, x'61', '', 0, 0, 0, '', ''), (1, 'a', '', 0, 0, 0, '', '')");
-    assert_int_equal(number(t, "SELECT count(*) FROM spans"), 3);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM spans"), 3);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, xr_test_store_setup, xr_test_store_teardown)

@@ -7,6 +7,7 @@
 #include "store/schema.h"
 #include "store/store.h"
 #include "store/store_testkit.h"
+#include "store/writer_testkit.h"
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -18,18 +19,6 @@ static void execute(const char *path, const char *sql) {
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-}
-
-static int64_t query(const char *path, const char *sql) {
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return value;
 }
 
 static void write_file(const char *path, struct xr_str bytes) {
