@@ -52,6 +52,26 @@ static void every_form_is_decoded(void **state) {
     }
 }
 
+/* Where the text lies, and any number of bytes before it. */
+static void text_is_decoded_in_place(void **state) {
+    (void)state;
+    enum { LENGTH = 300, BEFORE = 5 };
+    uint8_t bytes[LENGTH];
+    char text[BEFORE + 2 * LENGTH];
+    for (size_t i = 0; i < LENGTH; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 3);
+    for (size_t n = 0; n <= LENGTH; n++) {
+        for (size_t before = 0; before <= BEFORE; before++) {
+            size_t got = 0;
+            struct xr_str in = {.ptr = text + BEFORE, .len = xr_base64_length(n)};
+            xr_base64_encode(bytes, n, text + BEFORE);
+            assert_true(xr_base64_decode(in, text + BEFORE - before, &got));
+            assert_int_equal(got, n);
+            assert_memory_equal(text + BEFORE - before, bytes, n);
+        }
+    }
+}
+
 static void bits_behind_the_last_byte_are_dropped(void **state) {
     (void)state;
     char out[ROOM];
@@ -76,9 +96,8 @@ static void what_is_not_base64_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_are_encoded_with_padding),
-        cmocka_unit_test(every_form_is_decoded),
-        cmocka_unit_test(bits_behind_the_last_byte_are_dropped),
+        cmocka_unit_test(bytes_are_encoded_with_padding), cmocka_unit_test(every_form_is_decoded),
+        cmocka_unit_test(text_is_decoded_in_place),       cmocka_unit_test(bits_behind_the_last_byte_are_dropped),
         cmocka_unit_test(what_is_not_base64_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,7 +127,14 @@
 #define XR_PROVIDER_URL_MAX 2048
 #define XR_PROVIDER_KEY_MAX 4096
 #define XR_PROVIDER_NAME_MAX 1024 /* a model's or a voice's name */
-#define XR_PROVIDERS_CONFIG_MAX XR_KIB(128)
+#define XR_PROVIDERS_CONFIG_MAX XR_KIB(256) /* three keys of full length, and what finds them in a text */
+#define XR_PROVIDERS_WARNINGS_MAX XR_KIB(16)
+#define XR_PROVIDER_ERROR_MAX 512 /* of a provider's own words in an error message */
+#define XR_PROVIDER_CONCURRENCY_MAX 256 /* calls of one replay, or of one conversation's speech, at once */
+#define XR_PROVIDER_SHARES 4 /* so many replays can have all of theirs at one provider */
+#define XR_PROVIDER_BODY_MAX XR_MIB(32) /* one request to a provider: 12 minutes of speech even as base64 */
+#define XR_CLOUD_RATE 16000 /* Hz of the speech that is sent away: what speech recognition works with */
+#define XR_CLOUD_CUT_MS_MIN 200 /* a shorter turn is sent with silence behind it: OpenAI refuses less than 100 ms */
 #define XR_TTS_KEY_MAX XR_MIB(1) /* the JSON text that a cache key is the hash of */
 #define XR_TTS_TOKEN_MAX 48 /* bytes without a space that local speech takes as one word */
 #define XR_TTS_SENTENCE_MAX 500 /* letters (a digit is six) spoken at once: memory grows with them */

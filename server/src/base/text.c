@@ -159,6 +159,8 @@ static bool is_space(int32_t cp) {
 
 struct xr_str xr_text_trim(struct xr_str s) {
     size_t start = 0, end = s.len;
+    if (s.len == 0)
+        return s; /* its ptr may be NULL */
     for (size_t at = 0; at < s.len; start = at)
         if (!is_space(next_code_point(s, &at)))
             break;

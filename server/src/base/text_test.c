@@ -31,6 +31,7 @@ static void trim_takes_unicode_white_space(void **state) {
     assert_true(xr_str_eq(got, XR_STR("x y")));
     assert_int_equal(xr_text_trim(XR_STR("  ")).len, 0);
     assert_int_equal(xr_text_trim(XR_STR("")).len, 0);
+    assert_null(xr_text_trim((struct xr_str){0}).ptr);
     assert_true(xr_str_eq(xr_text_trim(XR_STR("\xC2\x85x")), XR_STR("\xC2\x85x")));
 }
 
