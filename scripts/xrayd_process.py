@@ -24,7 +24,8 @@ class Xrayd:
         self.data_dir = data_dir
         self.log: list[dict[str, object]] = []
         self.raw_log: list[str] = []
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("XRAY_") and not k.endswith("_API_KEY")}
+        foreign = ("_API_KEY", "_BASE_URL")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("XRAY_") and not k.endswith(foreign)}
         self._env = kept | {"XRAY_DATA_DIR": str(data_dir), "PORT": "0"} | (env or {})
         self._listening = threading.Event()
         self.port = 0
