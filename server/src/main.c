@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -70,7 +71,8 @@ static enum xr_code open_volume(struct server *s, struct xr_err *err) {
 
 static enum xr_code start_speech(struct server *s, struct xr_err *err) {
     const struct xr_clock *clock = xr_clock_system();
-    enum xr_code code = xr_providers_new(s->config.providers, s->config.workers, clock, &s->providers, err);
+    enum xr_code code =
+        xr_providers_new(s->config.providers, s->config.workers, s->config.concurrency, clock, &s->providers, err);
     if (code == XR_OK)
         code = xr_pool_new("files", FILE_THREADS, XR_TASKS_MAX, &s->files_pool, err);
     if (code != XR_OK)
@@ -175,6 +177,16 @@ static void set_process_limits(void) {
     mallopt(M_ARENA_MAX, ARENAS_MAX);
 }
 
+/* The environment and the headers of requests are in memory, so a core dump would hold the keys. The limit alone does
+ * not stop one that the system hands to a program. */
+static void forbid_core_dumps(void) {
+    const struct rlimit none = {0};
+    setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* whose leak check attaches to the process, which this forbids as well */
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 static int serve(struct server *s) {
     sigset_t signals;
     struct xr_err err = {0};
@@ -209,7 +221,13 @@ static int serve(struct server *s) {
 static int check_config(const struct xr_config *config) {
     struct xr_buf out = xr_buf_make(PROBLEMS_MAX);
     xr_config_describe(config, &out);
+    if (out.failed) {
+        fputs("xrayd: out of memory\n", stderr);
+        xr_buf_clear(&out);
+        return 1;
+    }
     fwrite(out.data, 1, out.len, stdout);
+    fflush(stdout); /* before the warnings, wherever both go */
     if (config->warnings.len > 0)
         fwrite(config->warnings.data, 1, config->warnings.len, stderr);
     xr_buf_clear(&out);
@@ -251,6 +269,8 @@ int main(int argc, char **argv) {
         xr_buf_clear(&problems);
         return 1;
     }
+    if (xr_providers_have_key(s.config.providers))
+        forbid_core_dumps();
     s.log = xr_log_new(STDERR_FILENO, s.config.log_level, s.config.log_format);
     int status = run(command, &s);
     xr_log_free(s.log);

@@ -119,7 +119,7 @@ static void load_numbers(struct loader *l) {
     c->stall_timeout_s = load_int(l, "XRAY_STALL_TIMEOUT_S", 3600, 1, 31536000);
     c->stage_timeout_s = load_int(l, "XRAY_STAGE_TIMEOUT_S", 300, 1, 86400);
     c->workers = (unsigned)load_int(l, "XRAY_WORKERS", cores, 1, 64);
-    c->concurrency = (unsigned)load_int(l, "XRAY_PROVIDER_CONCURRENCY", 8, 1, 256);
+    c->concurrency = (unsigned)load_int(l, "XRAY_PROVIDER_CONCURRENCY", 8, 1, XR_PROVIDER_CONCURRENCY_MAX);
     c->log_format = (enum xr_log_format)load_choice(l, "XRAY_LOG", XR_LOG_JSON, FORMATS, 2);
     c->log_level = (enum xr_log_level)load_choice(l, "XRAY_LOG_LEVEL", XR_LOG_INFO, LEVELS, 4);
 }
@@ -137,6 +137,8 @@ enum xr_code xr_config_load(char *const *env, struct xr_buf *problems, struct xr
     enum xr_code code = xr_providers_config_load(lookup, &l, problems, &l.config.providers, err);
     if (code == XR_OK && problems->len > before)
         code = XR_INVALID;
+    if (code == XR_OK)
+        xr_buf_str(&l.config.warnings, xr_providers_warnings(l.config.providers));
     if (code != XR_OK) {
         xr_config_clear(&l.config);
         return xr_fail(err, code, NULL, "the configuration is not usable");
@@ -152,19 +154,10 @@ void xr_config_clear(struct xr_config *config) {
 }
 
 void xr_config_describe(const struct xr_config *config, struct xr_buf *out) {
-    static const char *const STAGES[] = {"speech", "transcription", "judge"};
     xr_buf_printf(out, "listen: %s:%u\ndata: %s\nqueue: %s\n", config->host, config->port, config->data_dir,
                   config->queue_path);
     xr_buf_printf(out, "workers: %u\nprovider concurrency: %u\n", config->workers, config->concurrency);
     xr_buf_printf(out, "stage time-out: %lld s\nstall time-out: %lld s\n", (long long)config->stage_timeout_s,
                   (long long)config->stall_timeout_s);
-    for (int stage = 0; stage < XR_STAGE_KIND_COUNT; stage++) {
-        struct xr_provider_choice c = xr_providers_choice(config->providers, (enum xr_stage_kind)stage);
-        xr_buf_printf(out, "%s: %s", STAGES[stage], c.provider ? c.provider : "none configured");
-        if (c.model)
-            xr_buf_printf(out, ", model %s", c.model);
-        if (c.voice)
-            xr_buf_printf(out, ", voice %s", c.voice);
-        xr_buf_printf(out, "%s\n", c.provider && !c.available ? " (not in this version)" : "");
-    }
+    xr_providers_describe(config->providers, out);
 }

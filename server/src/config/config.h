@@ -19,12 +19,12 @@ struct xr_config {
     enum xr_log_format log_format;
     enum xr_log_level log_level;
     struct xr_providers_config *providers; /* owned */
-    struct xr_buf warnings; /* lines; never a value of a variable whose name says KEY */
+    struct xr_buf warnings; /* lines; never a key */
 };
 
 /* env: NULL-terminated "NAME=value" strings (environ). XR_INVALID: `problems` has a line for each. */
 XR_MUST_USE enum xr_code xr_config_load(char *const *env, struct xr_buf *problems, struct xr_config *ret_config,
                                         struct xr_err *err);
 void xr_config_clear(struct xr_config *config);
-/* What would be used, one `name: value` a line; no key is in it. */
+/* What would be used, one `name: value` a line; keys are masked. */
 void xr_config_describe(const struct xr_config *config, struct xr_buf *out);

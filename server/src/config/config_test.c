@@ -79,6 +79,44 @@ static void unknown_names_are_warned_about_without_their_value(void **state) {
     xr_config_clear(&l.config);
 }
 
+static void problems_of_the_providers_come_with_the_others(void **state) {
+    (void)state;
+    char *env[] = {"PORT=x", "XRAY_JUDGE_PROVIDER=lexicon", NULL};
+    struct loaded l = load(env);
+    assert_int_equal(l.code, XR_INVALID);
+    assert_non_null(strstr(l.problems, "PORT"));
+    assert_non_null(strstr(l.problems, "XRAY_JUDGE_PROVIDER"));
+}
+
+static void warnings_of_the_providers_come_with_the_others(void **state) {
+    (void)state;
+    char *env[] = {"XRAY_PROT=9", "OPENAI_API_KEY=sk-0123456789abcdefghij", "OPENAI_BASE_URL=http://gateway.internal",
+                   NULL};
+    struct loaded l = load(env);
+    assert_int_equal(l.code, XR_OK);
+    assert_non_null(strstr(l.warnings, "XRAY_PROT"));
+    assert_non_null(strstr(l.warnings, "OPENAI_API_KEY goes unencrypted to gateway.internal"));
+    assert_null(strstr(l.warnings, "sk-"));
+    xr_config_clear(&l.config);
+}
+
+static void the_description_has_the_providers_with_their_keys_masked(void **state) {
+    (void)state;
+    char *env[] = {"PORT=0", "MISTRAL_API_KEY=0123456789abcdefghij", NULL};
+    struct loaded l = load(env);
+    struct xr_buf described = xr_buf_make(1 << 16);
+    char text[4096];
+    assert_int_equal(l.code, XR_OK);
+    xr_config_describe(&l.config, &described);
+    assert_false(described.failed);
+    copy(text, &described);
+    assert_non_null(strstr(text, "listen: 127.0.0.1:0\n"));
+    assert_non_null(strstr(text, "key MISTRAL_API_KEY (012…ghij)"));
+    assert_null(strstr(text, "3456"));
+    xr_buf_clear(&described);
+    xr_config_clear(&l.config);
+}
+
 static void host_is_read_only_as_an_address(void **state) {
     (void)state;
     char *address[] = {"HOST=0.0.0.0", NULL}, *name[] = {"HOST=build-7", NULL};
@@ -109,6 +147,9 @@ int main(void) {
         cmocka_unit_test(defaults_serve_on_loopback),
         cmocka_unit_test(every_problem_is_reported_at_once),
         cmocka_unit_test(unknown_names_are_warned_about_without_their_value),
+        cmocka_unit_test(problems_of_the_providers_come_with_the_others),
+        cmocka_unit_test(warnings_of_the_providers_come_with_the_others),
+        cmocka_unit_test(the_description_has_the_providers_with_their_keys_masked),
         cmocka_unit_test(host_is_read_only_as_an_address),
         cmocka_unit_test(the_old_queue_variable_is_an_alias),
     };

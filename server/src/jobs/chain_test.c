@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void switch_off(struct rig *rig, enum xr_stage_kind stage, const char *provider) {
-    rig->config.stage[stage] = (struct xr_provider_choice){.provider = provider, .model = "none", .available = true};
+    rig->config.stage[stage] = (struct xr_provider_choice){.provider = provider, .model = "none"};
 }
 
 /* A replay of `turns` turns from the claim to its verdict. */

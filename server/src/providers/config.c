@@ -2,7 +2,12 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "providers/provider.h"
+#include "providers/redact.h"
+#include "providers/url.h"
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define POCKETSPHINX_MODEL "/usr/share/pocketsphinx/model/en-us"
 
@@ -16,7 +21,7 @@ static const struct stage_vars {
     [XR_STAGE_JUDGE] = {"XRAY_JUDGE_PROVIDER", "XRAY_JUDGE_MODEL", NULL, "XRAY_JUDGE_BASE_URL", "XRAY_JUDGE_API_KEY"},
 };
 
-static const char POCKETSPHINX_VARIABLE[] = "XRAY_POCKETSPHINX_MODEL";
+static const char POCKETSPHINX_VARIABLE[] = "XRAY_POCKETSPHINX_MODEL", CA_FILE_VARIABLE[] = "SSL_CERT_FILE";
 
 static bool names(const char *variable, struct xr_str name) {
     return variable && xr_str_eq(xr_str_from(variable), name);
@@ -35,7 +40,9 @@ bool xr_providers_variable(struct xr_str name) {
 struct xr_providers_config {
     struct xr_arena *arena; /* every string */
     struct xr_stage_config stages[XR_STAGE_KIND_COUNT];
-    const char *pocketsphinx_model;
+    const struct xr_secrets *secrets;
+    const char *pocketsphinx_model, *ca_file;
+    struct xr_buf warnings;
 };
 
 /* One load: where values come from and problems go. */
@@ -43,6 +50,7 @@ struct load {
     const char *(*getenv_fn)(const char *name, void *ctx);
     void *ctx;
     struct xr_buf *problems;
+    size_t line; /* where the last problem begins */
     size_t problem_count;
     struct xr_providers_config *config;
     bool no_memory;
@@ -55,13 +63,6 @@ static const char *value_of(const struct load *load, const char *name) {
 
 /* --- one value --- */
 
-static bool has_control_or_space(const char *value) {
-    for (const char *p = value; *p; p++)
-        if ((unsigned char)*p <= 0x20 || *p == 0x7f)
-            return true;
-    return false;
-}
-
 static const char *problem_of_name(const char *value) {
     struct xr_str s = xr_str_from(value);
     for (size_t i = 0; i < s.len; i++)
@@ -70,31 +71,65 @@ static const char *problem_of_name(const char *value) {
     return xr_utf8_valid(s) ? NULL : "must be UTF-8";
 }
 
-/* A line break in a key would end up in a request's headers. */
-static const char *problem_of_key(const char *value) {
-    return has_control_or_space(value) ? "must not hold white space or control characters" : NULL;
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static const char *problem_of_url(const char *value) {
-    static const char *const SCHEMES[] = {"http://", "https://"};
-    for (size_t i = 0; i < sizeof SCHEMES / sizeof *SCHEMES; i++) {
-        size_t n = strlen(SCHEMES[i]);
-        if (strncmp(value, SCHEMES[i], n) == 0 && value[n] && value[n] != '/' && !has_control_or_space(value))
-            return NULL;
-    }
-    return "must be an http:// or https:// URL";
+/* A line break in a key would end up in a request's headers. */
+static const char *problem_of_key(const char *value) {
+    const char *p = value;
+    while ((unsigned char)*p > 0x20 && (unsigned char)*p < 0x7f)
+        p++;
+    if (!*p)
+        return NULL;
+    if (!is_space(*p))
+        return "must be printable ASCII";
+    while (is_space(*p))
+        p++;
+    return *p ? "must not hold white space" : "must not hold white space (a line break at its end?)";
+}
+
+static const char *problem_of_file(const char *value) {
+    struct stat status;
+    const char *problem = problem_of_name(value);
+    if (problem)
+        return problem;
+    int fd = open(value, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is_file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    if (fd >= 0)
+        close(fd);
+    return is_file ? NULL : "must be a file that can be read";
 }
 
 static const struct rule {
     size_t max;
     const char *(*problem)(const char *value);
 } NAME = {XR_PROVIDER_NAME_MAX, problem_of_name}, KEY = {XR_PROVIDER_KEY_MAX, problem_of_key},
-  URL = {XR_PROVIDER_URL_MAX, problem_of_url};
+  URL = {XR_PROVIDER_URL_MAX, xr_provider_url_problem}, PATH = {XR_PROVIDER_NAME_MAX, problem_of_file};
+
+/* The line from `start` on stays unless an earlier one says the same: stages share their vendor's variables. */
+static bool keep_if_new(struct xr_buf *lines, size_t start) {
+    if (lines->failed || !memmem(lines->data, start, lines->data + start, lines->len - start))
+        return true;
+    lines->len = start;
+    return false;
+}
 
 static void problem_begin(struct load *load, const char *name) {
-    load->problem_count++;
+    load->line = load->problems->len;
     xr_buf_str(load->problems, xr_str_from(name));
     xr_buf_char(load->problems, ' ');
+}
+
+static void problem_end(struct load *load) {
+    xr_buf_char(load->problems, '\n');
+    load->problem_count += keep_if_new(load->problems, load->line);
+}
+
+static const char *copy_of(struct load *load, const char *value) {
+    struct xr_str copy = xr_arena_str(load->config->arena, xr_str_from(value));
+    load->no_memory = load->no_memory || !copy.ptr;
+    return copy.ptr;
 }
 
 /* A copy of the variable's value; NULL when it is unset or wrong. */
@@ -102,17 +137,16 @@ static const char *read_value(struct load *load, const char *name, const struct 
     const char *value = value_of(load, name);
     if (!value)
         return NULL;
-    const char *problem = rule->problem(value);
-    if (!problem && strlen(value) <= rule->max) {
-        struct xr_str copy = xr_arena_str(load->config->arena, xr_str_from(value));
-        load->no_memory = load->no_memory || !copy.ptr;
-        return copy.ptr;
-    }
+    const bool fits = strlen(value) <= rule->max;
+    const char *problem = fits ? rule->problem(value) : NULL;
+    if (fits && !problem)
+        return copy_of(load, value);
     problem_begin(load, name);
     if (problem)
-        xr_buf_printf(load->problems, "%s\n", problem);
+        xr_buf_str(load->problems, xr_str_from(problem));
     else
-        xr_buf_printf(load->problems, "must be at most %zu bytes\n", rule->max);
+        xr_buf_printf(load->problems, "must be at most %zu bytes", rule->max);
+    problem_end(load);
     return NULL;
 }
 
@@ -140,15 +174,18 @@ static const struct xr_provider *choose_by_name(struct load *load, enum xr_stage
         list_begin(load, n++, count, ", ");
         xr_buf_str(load->problems, xr_str_from(XR_PROVIDERS[i].name));
     }
-    xr_buf_char(load->problems, '\n');
+    problem_end(load);
     return NULL;
 }
 
 /* The variable that makes a provider count as configured; NULL: it is not. */
 static const char *configured_by(const struct load *load, const struct xr_provider *provider) {
-    if (value_of(load, provider->key_env))
-        return provider->key_env;
-    return value_of(load, provider->base_url_env) ? provider->base_url_env : NULL;
+    const struct xr_vendor *vendor = provider->vendor;
+    if (!vendor)
+        return NULL;
+    if (value_of(load, vendor->key_env))
+        return vendor->key_env;
+    return value_of(load, vendor->base_url_env) ? vendor->base_url_env : NULL;
 }
 
 static void report_ambiguity(struct load *load, enum xr_stage_kind stage, size_t count) {
@@ -161,7 +198,8 @@ static void report_ambiguity(struct load *load, enum xr_stage_kind stage, size_t
         list_begin(load, n++, count, " and ");
         xr_buf_str(load->problems, xr_str_from(name));
     }
-    xr_buf_str(load->problems, XR_STR(" are set\n"));
+    xr_buf_str(load->problems, XR_STR(" are set"));
+    problem_end(load);
 }
 
 /* A stage's own URL or key does not say whose API it is for. */
@@ -172,7 +210,8 @@ static bool report_stray_override(struct load *load, enum xr_stage_kind stage) {
     if (!value_of(load, stray))
         return false;
     problem_begin(load, STAGES[stage].selector);
-    xr_buf_printf(load->problems, "must say which provider to use, because %s is set\n", stray);
+    xr_buf_printf(load->problems, "must say which provider to use, because %s is set", stray);
+    problem_end(load);
     return true;
 }
 
@@ -199,7 +238,37 @@ static const struct xr_provider *choose_by_keys(struct load *load, enum xr_stage
     return NULL;
 }
 
-/* Every variable is read even when the provider does not use it: what is wrong is wrong before the selector changes. */
+static void warn_if_unused(struct load *load, const char *name, const struct xr_provider *provider) {
+    if (!value_of(load, name))
+        return;
+    if (provider)
+        xr_buf_printf(&load->config->warnings, "%s is not used by the provider %s\n", name, provider->name);
+    else
+        xr_buf_printf(&load->config->warnings, "%s is not used without a provider\n", name);
+}
+
+static void warn_if_exposed(struct load *load, const struct xr_stage_config *stage) {
+    struct xr_buf *warnings = &load->config->warnings;
+    if (!stage->key || !stage->base_url || !xr_provider_url_is_exposed(stage->base_url))
+        return;
+    const size_t start = warnings->len;
+    struct xr_str host = xr_provider_url_host(stage->base_url);
+    xr_buf_printf(warnings, "%s goes unencrypted to %.*s: %s should be an https:// URL\n", stage->key_variable,
+                  XR_STR_ARG(host), stage->base_url_variable);
+    (void)keep_if_new(warnings, start);
+}
+
+/* A variable of the stage, else the vendor's, which is read only now that it is needed. */
+static const char *own_or_shared(struct load *load, const char *own_value, const char *own, const char *shared,
+                                 const struct rule *rule, const char **ret_variable) {
+    const char *value = own_value ? own_value : read_value(load, shared, rule);
+    if (value)
+        *ret_variable = own_value ? own : shared;
+    return value;
+}
+
+/* A stage's variables are read even when its provider does not use them: what is wrong is wrong before the selector
+ * changes. */
 static void load_stage(struct load *load, enum xr_stage_kind stage) {
     const struct stage_vars *vars = &STAGES[stage];
     struct xr_stage_config *out = &load->config->stages[stage];
@@ -208,34 +277,58 @@ static void load_stage(struct load *load, enum xr_stage_kind stage) {
     const char *voice = read_value(load, vars->voice, &NAME);
     const char *key = read_value(load, vars->key, &KEY);
     const char *base_url = read_value(load, vars->base_url, &URL);
-    out->provider = selector ? choose_by_name(load, stage, selector) : choose_by_keys(load, stage);
-    if (!out->provider)
+    const struct xr_provider *provider = selector ? choose_by_name(load, stage, selector) : choose_by_keys(load, stage);
+    const struct xr_vendor *vendor = provider ? provider->vendor : NULL;
+    *out = (struct xr_stage_config){.provider = provider};
+    if (!vendor) { /* what is built in has one model and no host */
+        warn_if_unused(load, vars->model, provider);
+        warn_if_unused(load, vars->key, provider);
+        warn_if_unused(load, vars->base_url, provider);
+    }
+    if (!provider)
         return;
-    out->voice = voice && out->provider->voice ? voice : out->provider->voice;
-    out->model = out->provider->model;
-    if (!out->provider->key_env)
-        return; /* what is built in has one model and no host */
-    if (model)
-        out->model = model;
-    out->key = key ? key : read_value(load, out->provider->key_env, &KEY);
-    out->base_url = base_url ? base_url : read_value(load, out->provider->base_url_env, &URL);
+    out->model = vendor && model ? model : provider->model;
+    out->voice = voice && provider->voice ? voice : provider->voice;
+    if (!vendor)
+        return;
+    out->key = own_or_shared(load, key, vars->key, vendor->key_env, &KEY, &out->key_variable);
+    out->base_url = own_or_shared(load, base_url, vars->base_url, vendor->base_url_env, &URL, &out->base_url_variable);
+    warn_if_exposed(load, out);
+}
+
+static bool calls_others(const struct xr_providers_config *config) {
+    for (size_t i = 0; i < XR_STAGE_KIND_COUNT; i++)
+        if (config->stages[i].provider && config->stages[i].provider->vendor)
+            return true;
+    return false;
+}
+
+static void load_values(struct load *load) {
+    struct xr_providers_config *config = load->config;
+    for (int stage = 0; stage < XR_STAGE_KIND_COUNT; stage++)
+        load_stage(load, (enum xr_stage_kind)stage);
+    if (calls_others(config))
+        config->ca_file = read_value(load, CA_FILE_VARIABLE, &PATH);
+    config->pocketsphinx_model = read_value(load, POCKETSPHINX_VARIABLE, &NAME);
+    if (!config->pocketsphinx_model)
+        config->pocketsphinx_model = POCKETSPHINX_MODEL;
 }
 
 static enum xr_code load_all(struct load *load, struct xr_err *err) {
     struct xr_providers_config *config = load->config;
+    const char *keys[XR_STAGE_KIND_COUNT];
+    config->warnings = xr_buf_make(XR_PROVIDERS_WARNINGS_MAX);
     config->arena = xr_arena_new(XR_PROVIDERS_CONFIG_MAX);
     if (!config->arena)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
-    for (int stage = 0; stage < XR_STAGE_KIND_COUNT; stage++)
-        load_stage(load, (enum xr_stage_kind)stage);
-    config->pocketsphinx_model = read_value(load, POCKETSPHINX_VARIABLE, &NAME);
-    if (!config->pocketsphinx_model)
-        config->pocketsphinx_model = POCKETSPHINX_MODEL;
-    if (load->no_memory || load->problems->failed)
+    load_values(load);
+    if (load->no_memory || load->problems->failed || config->warnings.failed)
         return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     if (load->problem_count > 0)
         return xr_fail(err, XR_INVALID, NULL, "the providers' configuration has %zu problems", load->problem_count);
-    return XR_OK;
+    for (size_t i = 0; i < XR_STAGE_KIND_COUNT; i++)
+        keys[i] = config->stages[i].key;
+    return xr_secrets_new(config->arena, keys, &config->secrets, err);
 }
 
 enum xr_code xr_providers_config_load(const char *(*getenv_fn)(const char *name, void *ctx), void *ctx,
@@ -257,6 +350,7 @@ void xr_providers_config_free(struct xr_providers_config *config) {
     if (!config)
         return;
     xr_arena_free(config->arena);
+    xr_buf_clear(&config->warnings);
     free(config);
 }
 
@@ -266,12 +360,30 @@ struct xr_provider_choice xr_providers_choice(const struct xr_providers_config *
     const struct xr_stage_config *s = &config->stages[stage];
     if (!s->provider)
         return (struct xr_provider_choice){0};
-    return (struct xr_provider_choice){
-        .provider = s->provider->name, .model = s->model, .voice = s->voice, .available = s->provider->ops != NULL};
+    return (struct xr_provider_choice){.provider = s->provider->name, .model = s->model, .voice = s->voice};
 }
 
 const struct xr_stage_config *xr_providers_stage(const struct xr_providers_config *config, enum xr_stage_kind stage) {
     return &config->stages[stage];
+}
+
+const struct xr_secrets *xr_providers_secrets(const struct xr_providers_config *config) {
+    return config->secrets;
+}
+
+struct xr_str xr_providers_warnings(const struct xr_providers_config *config) {
+    return xr_buf_view(&config->warnings);
+}
+
+bool xr_providers_have_key(const struct xr_providers_config *config) {
+    for (size_t i = 0; i < XR_STAGE_KIND_COUNT; i++)
+        if (config->stages[i].key)
+            return true;
+    return false;
+}
+
+const char *xr_providers_ca_file(const struct xr_providers_config *config) {
+    return config->ca_file;
 }
 
 const char *xr_providers_pocketsphinx_model(const struct xr_providers_config *config) {
@@ -285,11 +397,8 @@ enum xr_code xr_providers_stage_ready(const struct xr_providers_config *config, 
     if (!s->provider)
         return xr_fail(err, XR_NO_CREDENTIAL, selector, "no provider is configured: set a provider's key or %s",
                        selector);
-    if (s->provider->key_env && !s->key && !s->base_url)
-        return xr_fail(err, XR_NO_CREDENTIAL, s->provider->key_env, "%s needs %s", s->provider->name,
-                       s->provider->key_env);
-    if (!s->provider->ops)
-        return xr_fail(err, XR_REFUSED, NULL, "the provider %s is not built into this version: set %s to another one",
-                       s->provider->name, selector);
+    const struct xr_vendor *vendor = s->provider->vendor;
+    if (vendor && !s->key && !s->base_url)
+        return xr_fail(err, XR_NO_CREDENTIAL, vendor->key_env, "%s needs %s", s->provider->name, vendor->key_env);
     return XR_OK;
 }

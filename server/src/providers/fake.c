@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 3, RULES_MAX = 16, LABEL_MAX = 64, LOOK_EVERY_MS = 1, SPOKEN_FRAMES = 4800, HTTP_DOWN = 503 };
+enum { THREADS = 3, RULES_MAX = 16, LABEL_MAX = 64, LOOK_EVERY_MS = 1 };
+enum { SPOKEN_FRAMES = FAKE_SPOKEN_MS * (XR_RATE / 1000) };
+enum { HTTP_DOWN = 503, HTTP_BAD_REQUEST = 400 };
 
 /* A call that is not answered yet. */
 struct pending {
@@ -83,6 +85,25 @@ static enum xr_code perform(struct pending *p) {
     }
 }
 
+/* Of an answer, be it one that nobody can use; the numbers are fake.h's. */
+static struct xr_usage usage_of(const struct pending *p, enum xr_code code) {
+    struct xr_usage usage = XR_USAGE_NONE;
+    if (code != XR_OK && code != XR_REFUSED)
+        return usage;
+    usage.calls = 1;
+    if (p->stage == XR_STAGE_TTS) {
+        const struct xr_tts_call *call = (struct xr_tts_call *)p->call;
+        usage.characters = (int64_t)call->text.len;
+        usage.audio_ms = code == XR_OK ? FAKE_SPOKEN_MS : -1;
+    } else if (p->stage == XR_STAGE_TRANSCRIPTION) {
+        usage.audio_ms = FAKE_HEARD_MS;
+    } else {
+        usage.input_tokens = FAKE_INPUT_TOKENS;
+        usage.output_tokens = code == XR_OK ? FAKE_OUTPUT_TOKENS : -1;
+    }
+    return usage;
+}
+
 static bool cancelled(const struct pending *p) {
     return p->call->group && atomic_load(&p->call->group->cancelled);
 }
@@ -95,8 +116,9 @@ static void answer(struct pending *p) {
         code = perform(p);
     if (code != XR_OK)
         xr_fail(&call->err, code, NULL, "%s: %s", p->label, xr_code_name(code));
-    if (code == XR_UNAVAILABLE)
-        call->err.status = HTTP_DOWN;
+    if (code == XR_UNAVAILABLE || code == XR_REFUSED)
+        call->err.status = code == XR_REFUSED ? HTTP_BAD_REQUEST : HTTP_DOWN;
+    call->usage = usage_of(p, code);
     call->code = code;
     call->done(call);
 }
@@ -221,13 +243,17 @@ enum xr_code xr_tts_cache_key(const struct xr_providers *providers, struct xr_st
     return XR_OK;
 }
 
+enum xr_code xr_tts_ready(const struct xr_providers *providers, struct xr_err *err) {
+    (void)providers, (void)err;
+    return XR_OK;
+}
+
 struct xr_provider_choice xr_providers_choice(const struct xr_providers_config *config, enum xr_stage_kind stage) {
     return config->stage[stage];
 }
 
 struct xr_providers_config fake_config(void) {
-    const struct xr_provider_choice choice = {
-        .provider = "fake", .model = "fake-1", .voice = "default", .available = true};
+    const struct xr_provider_choice choice = {.provider = "fake", .model = "fake-1", .voice = "default"};
     return (struct xr_providers_config){.stage = {choice, choice, choice}};
 }
 

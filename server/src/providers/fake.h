@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* providers/fake.h - the calls of providers.h, answered as a test says, on threads of their own. Link fake.c into the
- * test; it stands in for xr_*_start, xr_tts_voice, xr_tts_cache_key and xr_providers_choice, so the test may use
- * nothing else of providers/. Tests only; any thread.
+ * test; it stands in for xr_*_start, xr_tts_voice, xr_tts_cache_key, xr_tts_ready and xr_providers_choice, so the test
+ * may use nothing else of providers/ but usage.c. Tests only; any thread.
  *
  * A call has a label, by which rules and the other functions name it: the text to speak, a judge's reference, and for a
  * transcription the second of the recording in which the cut starts ("0", "1", ...). */
@@ -11,13 +11,16 @@
 struct xr_providers_config {
     struct xr_provider_choice stage[XR_STAGE_KIND_COUNT];
 };
+/* What an answered call has used (one that was refused too, but it brought no output): of speech its characters and
+ * FAKE_SPOKEN_MS, of a transcription FAKE_HEARD_MS, of a judge's tokens. */
+enum { FAKE_SPOKEN_MS = 100, FAKE_HEARD_MS = 640, FAKE_INPUT_TOKENS = 70, FAKE_OUTPUT_TOKENS = 9 };
 /* A provider named "fake" with the model "fake-1" for each stage. */
 struct xr_providers_config fake_config(void);
 
 struct fake_rule {
     enum xr_stage_kind stage;
     const char *label; /* NULL: every call of the stage; must outlive the fake */
-    enum xr_code code;
+    enum xr_code code; /* XR_UNAVAILABLE comes with the status 503, XR_REFUSED with 400 */
     const char *text; /* transcript or reason; NULL: "heard LABEL" */
     int64_t score;
     int times; /* the rule is for so many calls; 0: for all */

@@ -15,7 +15,7 @@ static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     f->config = test_config((const char *const[]){"XRAY_JUDGE_PROVIDER", "lexical", NULL});
     f->arena = xr_arena_new(ARENA);
-    assert_int_equal(xr_providers_new(f->config, 1, xr_clock_system(), &f->providers, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(f->config, 1, 8, xr_clock_system(), &f->providers, NULL), XR_OK);
     *state = f;
     return 0;
 }

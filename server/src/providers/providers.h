@@ -24,7 +24,6 @@ struct xr_provider_choice {
     const char *provider; /* "local", "none", "lexical", "openai", ...; NULL: no judge provider */
     const char *model;
     const char *voice; /* tts */
-    bool available; /* false: named, but this build cannot call it (error at use: XR_NO_CREDENTIAL or XR_REFUSED) */
 };
 
 struct xr_providers_config;
@@ -36,14 +35,23 @@ XR_MUST_USE enum xr_code xr_providers_config_load(const char *(*getenv_fn)(const
 void xr_providers_config_free(struct xr_providers_config *config);
 XR_DEFINE_FREEP(struct xr_providers_config, xr_providers_config_free)
 struct xr_provider_choice xr_providers_choice(const struct xr_providers_config *config, enum xr_stage_kind stage);
+/* What is usable but may not be what was meant, one line each: variables that have no use, keys that others can read.
+ * Hosts are in it, but no key. */
+struct xr_str xr_providers_warnings(const struct xr_providers_config *config);
+/* What would be used, one line a stage; keys are masked. */
+void xr_providers_describe(const struct xr_providers_config *config, struct xr_buf *out);
+/* Is there a key that this process is to keep to itself? */
+bool xr_providers_have_key(const struct xr_providers_config *config);
 /* Is it an XRAY_ variable that xr_providers_config_load reads? Pure. */
 bool xr_providers_variable(struct xr_str name);
 
 struct xr_providers; /* any thread */
-/* config is borrowed. workers: threads (and decoders) of the local providers, 1..64. */
+/* config is borrowed. workers: threads (and decoders) of the local providers, 1..64. concurrency, 1..256: the most
+ * calls of one group at a time that another host answers; all groups together may have XR_PROVIDER_SHARES times as many
+ * of a stage, so that one whose calls hang leaves room to the others. */
 XR_MUST_USE enum xr_code xr_providers_new(const struct xr_providers_config *config, unsigned workers,
-                                          const struct xr_clock *clock, struct xr_providers **ret_providers,
-                                          struct xr_err *err);
+                                          unsigned concurrency, const struct xr_clock *clock,
+                                          struct xr_providers **ret_providers, struct xr_err *err);
 /* Cancels what runs (each done is called with XR_CANCELLED), joins the threads. Nothing may be started beside it. */
 void xr_providers_free(struct xr_providers *providers);
 XR_DEFINE_FREEP(struct xr_providers, xr_providers_free)
@@ -51,7 +59,19 @@ XR_DEFINE_FREEP(struct xr_providers, xr_providers_free)
 /* Cancels every call that carries the group, soon; each is still answered. Zeroed is ready to use. */
 struct xr_call_group {
     _Atomic bool cancelled;
+    unsigned under_way; /* the implementation's */
 };
+
+/* What calls have used. Sums; -1: not known, or there is no such thing. */
+struct xr_usage {
+    int64_t calls; /* that were answered */
+    int64_t input_tokens, output_tokens; /* as the provider counts them */
+    int64_t audio_ms; /* heard or spoken */
+    int64_t characters; /* spoken, UTF-16 code units */
+};
+#define XR_USAGE_NONE ((struct xr_usage){0, -1, -1, -1, -1})
+/* Adds `more` to *sum. What only one of them knows is the sum. */
+void xr_usage_add(struct xr_usage *sum, const struct xr_usage *more);
 
 /* Common to the three requests. */
 struct xr_call {
@@ -64,6 +84,7 @@ struct xr_call {
     /* code XR_UNAVAILABLE, XR_REFUSED, XR_NO_CREDENTIAL, XR_TIMEOUT, XR_CANCELLED, XR_INTERNAL; XR_IO, XR_STORAGE_FULL,
      * XR_NO_MEMORY when the caller's file or arena, or memory itself, gave out. */
     struct xr_err err;
+    struct xr_usage usage; /* also of a call that failed: an unusable answer is paid for */
     struct xr_providers *providers; /* the implementation's from here on */
     struct xr_task task;
     enum xr_stage_kind stage;
@@ -81,8 +102,7 @@ struct xr_str xr_tts_voice(const struct xr_providers *providers, bool has_voice_
 /* sha256(JSON [provider, model, voice, text]) : the key of tts_synth_cache. */
 XR_MUST_USE enum xr_code xr_tts_cache_key(const struct xr_providers *providers, struct xr_str voice, struct xr_str text,
                                           uint8_t out[32], struct xr_err *err);
-/* XR_NO_CREDENTIAL when the chosen provider lacks its key: err->path is the variable to set (env_var in the API).
- * XR_REFUSED when this build cannot call the provider. */
+/* XR_NO_CREDENTIAL when the chosen provider lacks its key: err->path is the variable to set (env_var in the API). */
 XR_MUST_USE enum xr_code xr_tts_ready(const struct xr_providers *providers, struct xr_err *err);
 void xr_tts_start(struct xr_providers *providers, struct xr_tts_call *call);
 
@@ -116,5 +136,6 @@ struct xr_judge_call {
     struct xr_str reason;
     int64_t prompt_version; /* 0: the provider has no prompt */
 };
-/* XR_REFUSED is an unusable answer: that judge is `errored`; XR_UNAVAILABLE and XR_NO_CREDENTIAL fail the replay. */
+/* XR_REFUSED is an unusable answer: that judge is `errored`; XR_UNAVAILABLE (after the retries, or a status that is not
+ * retried) and XR_NO_CREDENTIAL fail the replay. prompt_version is set in either case once a prompt was sent. */
 void xr_judge_start(struct xr_providers *providers, struct xr_judge_call *call);

@@ -39,12 +39,17 @@ static inline void test_done(struct xr_call *call) {
     pthread_mutex_unlock(&wait->lock);
 }
 
-static inline void test_await(struct test_wait *wait, int answers) {
+static inline int test_await_at_least(struct test_wait *wait, int answers) {
     pthread_mutex_lock(&wait->lock);
     while (wait->answers < answers)
         pthread_cond_wait(&wait->changed, &wait->lock);
-    assert_int_equal(wait->answers, answers);
+    int got = wait->answers;
     pthread_mutex_unlock(&wait->lock);
+    return got;
+}
+
+static inline void test_await(struct test_wait *wait, int answers) {
+    assert_int_equal(test_await_at_least(wait, answers), answers);
 }
 
 static inline struct xr_call test_call(struct test_wait *wait, struct xr_call_group *group) {

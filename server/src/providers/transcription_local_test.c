@@ -18,7 +18,7 @@ struct fixture {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     f->config = test_config((const char *const[]){NULL});
-    assert_int_equal(xr_providers_new(f->config, 2, xr_clock_system(), &f->providers, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(f->config, 2, 8, xr_clock_system(), &f->providers, NULL), XR_OK);
     *state = f;
     return 0;
 }
@@ -93,7 +93,7 @@ static void the_same_cut_gives_the_same_answer_whatever_came_before(void **state
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(ARENA);
     struct xr_transcribe_call first, between, again;
     struct xr_providers *fresh = NULL;
-    assert_int_equal(xr_providers_new(f->config, 1, xr_clock_system(), &fresh, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(f->config, 1, 8, xr_clock_system(), &fresh, NULL), XR_OK);
     assert_int_equal(transcribe(fresh, &a.cut, arena, &first), XR_OK);
     for (int i = 0; i < 3; i++)
         assert_int_equal(transcribe(fresh, &b.cut, arena, &between), XR_OK);
@@ -178,7 +178,7 @@ static void a_model_that_is_not_there_is_told(void **state) {
     struct xr_transcribe_call call;
     struct xr_cut cut = {
         .fd = -1, .wav = {.rate = XR_RATE, .channels = 1, .bits = 16, .frames = XR_RATE}, .frames = XR_RATE};
-    assert_int_equal(xr_providers_new(config, 1, xr_clock_system(), &providers, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(config, 1, 8, xr_clock_system(), &providers, NULL), XR_OK);
     assert_int_equal(transcribe(providers, &cut, arena, &call), XR_UNAVAILABLE);
     assert_non_null(strstr(call.call.err.message, "XRAY_POCKETSPHINX_MODEL"));
     xr_providers_free(providers);
@@ -207,7 +207,7 @@ static void a_cancelled_group_ends_decoding_and_the_next_call_works(void **state
     struct test_wait wait = TEST_WAIT;
     struct xr_providers *providers = NULL;
     struct xr_transcribe_call call = {.call = test_call(&wait, &canceller.group), .cut = r.cut, .arena = arena};
-    assert_int_equal(xr_providers_new(f->config, 1, &clock, &providers, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(f->config, 1, 8, &clock, &providers, NULL), XR_OK);
     xr_transcribe_start(providers, &call);
     test_await(&wait, 1);
     assert_int_equal(call.call.code, XR_CANCELLED);

@@ -6,6 +6,7 @@
  * only read, so any number of threads may speak with it; registering is under a lock. */
 #include "base/limits.h"
 #include "base/text.h"
+#include "providers/dynamic.h"
 #include "providers/provider.h"
 #include "providers/tts_sink.h"
 #include <ctype.h>
@@ -43,20 +44,12 @@ enum { VOICE_COUNT = sizeof VOICES / sizeof *VOICES, LIBRARY_NAME_MAX = 64, TEXT
     X(val_breakfunc)
 
 struct flite {
-/* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a member's name */
-#define MEMBER(name) __typeof__(&name) name;
-    FLITE_FUNCTIONS(MEMBER)
-#undef MEMBER
+    FLITE_FUNCTIONS(XR_DYNAMIC_MEMBER)
 };
 
-static const struct {
-    const char *name;
-    size_t offset;
-} SYMBOLS[] = {
-#define SYMBOL(name) {#name, offsetof(struct flite, name)},
-    FLITE_FUNCTIONS(SYMBOL)
+#define SYMBOL(name) XR_DYNAMIC_SYMBOL(struct flite, name)
+static const struct xr_dynamic SYMBOLS[] = {FLITE_FUNCTIONS(SYMBOL)};
 #undef SYMBOL
-};
 
 struct tts_local {
     pthread_mutex_t lock; /* guards the rest until it is set */
@@ -83,13 +76,7 @@ int rand(void) {
 /* --- the libraries --- */
 
 static enum xr_code resolve(struct flite *flite, void *library, struct xr_err *err) {
-    for (size_t i = 0; i < sizeof SYMBOLS / sizeof *SYMBOLS; i++) {
-        void *symbol = dlsym(library, SYMBOLS[i].name);
-        if (!symbol)
-            return xr_fail(err, XR_UNAVAILABLE, NULL, "the installed flite has no %s", SYMBOLS[i].name);
-        memcpy((char *)flite + SYMBOLS[i].offset, &symbol, sizeof symbol);
-    }
-    return XR_OK;
+    return xr_dynamic_resolve(library, "flite", SYMBOLS, sizeof SYMBOLS / sizeof *SYMBOLS, flite, err);
 }
 
 /* Under the lock. The library stays open until the process ends: flite keeps pointers to what it registered. */

@@ -18,7 +18,7 @@ struct fixture {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     f->config = test_config((const char *const[]){NULL});
-    assert_int_equal(xr_providers_new(f->config, 2, xr_clock_system(), &f->providers, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(f->config, 2, 8, xr_clock_system(), &f->providers, NULL), XR_OK);
     *state = f;
     return 0;
 }
@@ -204,7 +204,7 @@ static void the_deadline_ends_speech_in_its_middle(void **state) {
                                .voice = XR_STR("slt"),
                                .out_fd = new_file()};
     call.call.deadline_mono_ns = 20 * XR_NS_PER_S;
-    assert_int_equal(xr_providers_new(f->config, 1, &clock, &providers, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(f->config, 1, 8, &clock, &providers, NULL), XR_OK);
     xr_tts_start(providers, &call);
     test_await(&wait, 1);
     assert_int_equal(call.call.code, XR_TIMEOUT);
@@ -237,7 +237,7 @@ static void a_cancelled_group_ends_speech_in_its_middle(void **state) {
                                .text = XR_STR("This sentence takes two hundred blocks to speak."),
                                .voice = XR_STR("kal16"),
                                .out_fd = new_file()};
-    assert_int_equal(xr_providers_new(f->config, 1, &clock, &providers, NULL), XR_OK);
+    assert_int_equal(xr_providers_new(f->config, 1, 8, &clock, &providers, NULL), XR_OK);
     xr_tts_start(providers, &call);
     test_await(&wait, 1);
     assert_int_equal(call.call.code, XR_CANCELLED);

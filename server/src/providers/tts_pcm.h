@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/* providers/tts_pcm.h - from an answer's audio in memory to the call's file. For speech adapters; any thread. */
+#pragma once
+#include "providers/adapter.h"
+
+/* What hosts mean by "pcm" unless they say otherwise: 24 kHz, mono, 16 bits, little endian. */
+enum { XR_TTS_PCM_RATE = 24000 };
+
+/* Bytes of any alignment. A WAV (mono, 16-bit, any rate) if they start as one; else samples of `rate`, whose odd last
+ * byte is dropped. */
+struct xr_tts_audio {
+    const void *bytes;
+    size_t n;
+    uint32_t rate;
+    struct xr_str type; /* lower case; empty: not told */
+};
+/* Writes it as the call's WAV and sets call->frames. XR_REFUSED: there is no audio, it is longer than XR_TTS_WAV_MAX or
+ * of a kind that would be noise, compressed audio first of all: some is known by its first bytes, MP3 and AAC by those
+ * and the type, for neither tells alone (samples may start like a frame of MP3, and gateways label samples as MP3).
+ * Else as writing fails. Looks at xr_call_check. */
+XR_MUST_USE enum xr_code xr_tts_audio_write(struct xr_tts_call *call, const struct xr_tts_audio *audio,
+                                            struct xr_err *err);
+
+/* Decodes base64 of the response's body where it lies, or a little before: `to` is at text.ptr or before it, and in the
+ * same body. XR_REFUSED if it is none. */
+XR_MUST_USE enum xr_code xr_tts_decode(struct xr_str text, char *to, size_t *ret_n, struct xr_err *err);
