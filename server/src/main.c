@@ -82,7 +82,8 @@ static enum xr_code start_speech(struct server *s, struct xr_err *err) {
                                   .providers = s->providers,
                                   .config = s->config.providers,
                                   .pool = s->files_pool,
-                                  .clock = clock};
+                                  .clock = clock,
+                                  .timeout_s = s->config.stage_timeout_s};
     return xr_ingest_new(&deps, &s->ingest, err);
 }
 

@@ -178,7 +178,16 @@ static void reply_unconfigured(struct xr_request *req, const struct create *crea
     xr_error_end(req, &j);
 }
 
+/* The answer has no room for what the provider said, and somebody must be able to find out. */
+static void log_tts_failure(struct xr_request *req, const struct create *create) {
+    const struct xr_log_field request_id = {.key = "request_id", .str = xr_request_id(req)};
+    xr_log(xr_request_deps(req)->log, XR_LOG_WARN, "speech failed", request_id, XR_LOG_S("provider", create->provider),
+           XR_LOG_S("code", xr_code_name(create->code)), XR_LOG_I("status", create->err.status),
+           XR_LOG_S("message", create->err.message));
+}
+
 static void reply_tts_failed(struct xr_request *req, const struct create *create) {
+    log_tts_failure(req, create);
     struct xr_json j = xr_error_begin(req, 502, "tts_synthesis_failed");
     xr_json_kv_strz(&j, "provider", create->provider);
     xr_json_kv_opt_int(&j, "status_code", create->err.status > 0 ? create->err.status : -1);
@@ -244,8 +253,7 @@ static enum problem check_spoken_turns(struct create *create) {
             return TTS_TEXT;
     }
     enum xr_code code = any ? xr_tts_ready(xr_request_deps(create->req)->providers, &create->err) : XR_OK;
-    /* A provider that this version cannot call refuses the call itself: then the answer names it. */
-    return code == XR_OK || code == XR_REFUSED ? NO_PROBLEM : sort_failure(create, code, &create->err);
+    return code == XR_OK ? NO_PROBLEM : sort_failure(create, code, &create->err);
 }
 
 /* From whichever thread has looked at the files. */

@@ -98,11 +98,13 @@ static enum xr_code write_spans(struct detail *d, struct xr_err *err) {
     return code;
 }
 
-/* Usage is not recorded yet: no stage has rows. */
 static enum xr_code write_usage(struct detail *d, struct xr_err *err) {
-    (void)d;
-    (void)err;
-    return XR_OK;
+    struct xr_usage_row *rows = NULL;
+    size_t count = 0;
+    enum xr_code code = xr_store_usage_get(d->reader, d->replay->id, d->arena, &rows, &count, err);
+    for (size_t i = 0; code == XR_OK && i < count; i++)
+        xr_usage_encode(d->j, &rows[i]);
+    return code;
 }
 
 static const struct section {

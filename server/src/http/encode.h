@@ -5,6 +5,7 @@
 #include "store/conversations.h"
 #include "store/replays.h"
 #include "store/results.h"
+#include "store/usage.h"
 
 /* XR_TIME_NONE is null. */
 void xr_json_kv_time(struct xr_json *j, const char *key, int64_t wall_ns);
@@ -29,4 +30,5 @@ void xr_transcript_encode(struct xr_json *j, const struct xr_transcript_row *row
 void xr_tool_call_encode(struct xr_json *j, const struct xr_tool_call_row *row, int64_t anchor_ns);
 void xr_model_usage_encode(struct xr_json *j, const struct xr_model_usage_row *row, int64_t anchor_ns);
 void xr_span_encode(struct xr_json *j, const struct xr_span_row *row, int64_t anchor_ns);
+void xr_usage_encode(struct xr_json *j, const struct xr_usage_row *row);
 void xr_audio_levels_encode(struct xr_json *j, const struct xr_vad_levels levels[XR_CHANNEL_COUNT]);

@@ -107,6 +107,19 @@ void xr_span_encode(struct xr_json *j, const struct xr_span_row *row, int64_t an
     xr_json_object_end(j);
 }
 
+void xr_usage_encode(struct xr_json *j, const struct xr_usage_row *row) {
+    xr_json_object(j);
+    xr_json_kv_strz(j, "stage", xr_usage_stage_name(row->stage));
+    xr_json_kv_str(j, "provider", row->provider);
+    xr_json_kv_str(j, "model", row->model);
+    xr_json_kv_int(j, "calls", row->calls);
+    xr_json_kv_opt_int(j, "input_tokens", row->input_tokens);
+    xr_json_kv_opt_int(j, "output_tokens", row->output_tokens);
+    xr_json_kv_opt_int(j, "audio_ms", row->audio_ms);
+    xr_json_kv_opt_int(j, "characters", row->characters);
+    xr_json_object_end(j);
+}
+
 void xr_audio_levels_encode(struct xr_json *j, const struct xr_vad_levels levels[XR_CHANNEL_COUNT]) {
     xr_json_object(j);
     for (int channel = 0; channel < XR_CHANNEL_COUNT; channel++) {

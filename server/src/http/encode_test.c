@@ -293,6 +293,24 @@ static void calls_usage_and_spans_have_every_member(void **state) {
                        "\"audio_offset_ms\":null}]");
 }
 
+static void usage_shows_zeros_and_nulls_apart(void **state) {
+    (void)state;
+    struct writer w;
+    const struct xr_usage_row row = {.stage = XR_USAGE_TRANSCRIPTION,
+                                     .provider = XR_STR("p"),
+                                     .model = XR_STR("m"),
+                                     .calls = 2,
+                                     .input_tokens = 0,
+                                     .output_tokens = -1,
+                                     .audio_ms = INT64_MAX,
+                                     .characters = -1};
+    writer_begin(&w);
+    xr_usage_encode(&w.j, &row);
+    assert_written(&w, "{\"stage\":\"transcription\",\"provider\":\"p\",\"model\":\"m\",\"calls\":2,"
+                       "\"input_tokens\":0,\"output_tokens\":null,\"audio_ms\":9223372036854775807,"
+                       "\"characters\":null}");
+}
+
 static void levels_have_one_decimal(void **state) {
     (void)state;
     struct writer w;
@@ -317,6 +335,7 @@ int main(void) {
         cmocka_unit_test(an_empty_word_list_is_null),
         cmocka_unit_test(offsets_and_latencies_are_null_where_they_make_no_sense),
         cmocka_unit_test(calls_usage_and_spans_have_every_member),
+        cmocka_unit_test(usage_shows_zeros_and_nulls_apart),
         cmocka_unit_test(levels_have_one_decimal),
     };
     return cmocka_run_group_tests_name("http/encode", tests, NULL, NULL);

@@ -36,12 +36,15 @@ static struct xr_rig *rig_new(void) {
     return rig;
 }
 
-static void rig_serve(struct xr_rig *rig, const struct xr_route *routes, const struct xr_http_times *times,
-                      size_t bodies_max, size_t sending_max) {
+static void serve(struct xr_rig *rig, const struct xr_route *routes, const struct xr_http_times *times,
+                  size_t bodies_max, size_t sending_max) {
     const struct xr_http_deps deps = {
         .clock = xr_clock_system(),
+        .log = rig->log,
         .store = rig->store,
         .files = rig->files,
+        .ingest = rig->ingest,
+        .providers = rig->providers,
         .hub = rig->hub,
         .files_pool = rig->pool,
         .decode_pool = rig->pool,
@@ -62,17 +65,17 @@ static void rig_serve(struct xr_rig *rig, const struct xr_route *routes, const s
 
 struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_times *times) {
     struct xr_rig *rig = rig_new();
-    rig_serve(rig, routes, times, 0, 0);
+    serve(rig, routes, times, 0, 0);
     return rig;
 }
 
 struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies_max, size_t sending_max) {
     struct xr_rig *rig = rig_new();
-    rig_serve(rig, routes, NULL, bodies_max, sending_max);
+    serve(rig, routes, NULL, bodies_max, sending_max);
     return rig;
 }
 
-struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct xr_http_times *times) {
+struct xr_rig *xr_rig_new_stored(void) {
     struct xr_rig *rig = rig_new();
     struct xr_err err = {0};
     char path[80], queue_path[80];
@@ -80,7 +83,16 @@ struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct x
     snprintf(queue_path, sizeof queue_path, "%s/queue.db", rig->dir);
     if (xr_store_open(path, queue_path, xr_clock_system(), &rig->store, &err) != XR_OK)
         fail_msg("%s", err.message);
-    rig_serve(rig, routes, times, 0, 0);
+    return rig;
+}
+
+void xr_rig_serve(struct xr_rig *rig, const struct xr_route *routes) {
+    serve(rig, routes, NULL, 0, 0);
+}
+
+struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct xr_http_times *times) {
+    struct xr_rig *rig = xr_rig_new_stored();
+    serve(rig, routes, times, 0, 0);
     return rig;
 }
 
@@ -94,6 +106,7 @@ void xr_rig_stop(struct xr_rig *rig) {
     if (rig->http)
         xr_http_stop(rig->http);
     xr_pool_free(rig->pool); /* its tasks write to the store */
+    xr_ingest_free(rig->ingest);
     xr_store_free(rig->store);
     xr_hub_free(rig->hub);
     xr_files_free(rig->files);

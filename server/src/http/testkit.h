@@ -9,6 +9,9 @@ struct xr_rig {
     struct xr_files *files;
     struct xr_pool *pool; /* where deferred requests do their work */
     struct xr_store *store; /* NULL without one */
+    struct xr_providers *providers; /* NULL, or the test's; set these three before xr_rig_serve */
+    struct xr_ingest *ingest; /* the same, but freed with the rig */
+    const struct xr_log *log;
     _Atomic int kicks; /* how often the workers were woken */
     char dir[64]; /* the data directory */
 };
@@ -18,6 +21,9 @@ struct xr_rig *xr_rig_start(const struct xr_route *routes, const struct xr_http_
 struct xr_rig *xr_rig_start_bounded(const struct xr_route *routes, size_t bodies_max, size_t sending_max);
 /* The same with a store. */
 struct xr_rig *xr_rig_start_stored(const struct xr_route *routes, const struct xr_http_times *times);
+/* The same in two steps. */
+struct xr_rig *xr_rig_new_stored(void);
+void xr_rig_serve(struct xr_rig *rig, const struct xr_route *routes);
 void xr_rig_stop(struct xr_rig *rig);
 size_t xr_rig_temp_files(const struct xr_rig *rig);
 

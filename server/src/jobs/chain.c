@@ -16,6 +16,8 @@ struct xr_chain *xr_chain_new(struct xr_jobs *jobs) {
     }
     chain->jobs = jobs;
     chain->median_ms = chain->p95_ms = -1;
+    for (int i = 0; i < XR_STAGE_KIND_COUNT; i++)
+        chain->used[i] = XR_USAGE_NONE;
     return chain;
 }
 
@@ -58,6 +60,24 @@ static void log_ending(const struct xr_chain *chain, const char *how, const char
            XR_LOG_S("error", error));
 }
 
+/* --- usage --- */
+
+static enum xr_code put_usage(struct xr_chain *chain, struct xr_store_tx *tx, enum xr_stage_kind stage,
+                              struct xr_err *err) {
+    const struct xr_usage *used = &chain->used[stage];
+    if (used->calls == 0)
+        return XR_OK;
+    struct xr_usage_row row = xr_usage_row_make(xr_jobs_deps_of(chain->jobs)->providers_config, stage, used);
+    return xr_store_tx_usage_add(tx, chain->job[chain->first].replay_id, &row, err);
+}
+
+static bool has_usage(const struct xr_chain *chain) {
+    bool any = false;
+    for (int i = 0; i < XR_STAGE_KIND_COUNT; i++)
+        any = any || chain->used[i].calls > 0;
+    return any;
+}
+
 /* --- steps --- */
 
 static enum xr_code apply_step(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
@@ -67,7 +87,10 @@ static enum xr_code apply_step(struct xr_store_tx *tx, struct xr_write *write, s
     if (chain->applied < step->number)
         return xr_fail(err, XR_CANCELLED, NULL, "the step before did not apply");
     chain->applied = step->number;
-    enum xr_code code = step->apply(chain, tx, &step->seq, err);
+    /* Usage goes first: the step may be the replay's last one. */
+    enum xr_code code = step->usage < XR_STAGE_KIND_COUNT ? put_usage(chain, tx, step->usage, err) : XR_OK;
+    if (code == XR_OK)
+        code = step->apply(chain, tx, &step->seq, err);
     if (code == XR_OK)
         chain->applied = step->number + 1;
     return code;
@@ -96,6 +119,8 @@ static void step_done(struct xr_write *write, enum xr_code code, const struct xr
     if (code == XR_OK) {
         chain->seq = step->seq;
         chain->live = step->live;
+        if (step->usage < XR_STAGE_KIND_COUNT)
+            chain->used[step->usage] = XR_USAGE_NONE;
         if (step->announce)
             step->announce(chain, step->seq);
     } else if (chain->fault == XR_OK) {
@@ -116,9 +141,14 @@ void xr_chain_step(struct xr_chain *chain, enum xr_job_stage live,
                                    .apply = apply,
                                    .announce = announce,
                                    .seq = chain->seq,
+                                   .usage = XR_STAGE_KIND_COUNT,
                                    .live = live};
     step->write = (struct xr_write){.apply = apply_step, .done = step_done, .ctx = step};
     chain->step_count++;
+}
+
+void xr_chain_step_usage(struct xr_chain *chain, enum xr_stage_kind stage) {
+    chain->steps[chain->step_count - 1].usage = stage;
 }
 
 void xr_chain_flush(struct xr_chain *chain, void (*after)(struct xr_chain *chain)) {
@@ -177,6 +207,8 @@ static enum xr_code apply_ending(struct xr_store_tx *tx, struct xr_write *write,
     struct xr_chain *chain = step->chain;
     const struct xr_job *job = &chain->job[chain->live];
     step->seq = chain->seq;
+    if (has_usage(chain) && !chain->usage_put)
+        return xr_fail(err, XR_CANCELLED, NULL, "what was used could not be written");
     switch (chain->ending) {
     case XR_END_FAIL:
         return end_failed(chain, tx, job, &step->seq, err);
@@ -212,12 +244,34 @@ static void ending_done(struct xr_write *write, enum xr_code code, const struct 
     xr_jobs_chain_over(chain->jobs, chain);
 }
 
+/* Before the ending, in the same group, but a write of its own: when queue.db cannot be committed after xray.db was,
+ * the ending is submitted again without it. */
+static enum xr_code apply_usage(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
+    struct xr_chain *chain = ((struct xr_chain_step *)write->ctx)->chain;
+    enum xr_code code = XR_OK;
+    chain->usage_put = false;
+    for (int i = 0; code == XR_OK && i < XR_STAGE_KIND_COUNT; i++)
+        code = put_usage(chain, tx, (enum xr_stage_kind)i, err);
+    /* The replay has ended some other way: it gets no more rows, whatever becomes of the job. */
+    chain->usage_put = code == XR_OK || code == XR_CONFLICT;
+    return code;
+}
+
+static void usage_done(struct xr_write *write, enum xr_code code, const struct xr_err *err) {
+    struct xr_chain *chain = ((struct xr_chain_step *)write->ctx)->chain;
+    (void)err; /* the ending has failed with it, and is tried again */
+    for (int i = 0; (code == XR_OK || code == XR_CONFLICT) && i < XR_STAGE_KIND_COUNT; i++)
+        chain->used[i] = XR_USAGE_NONE;
+}
+
 static void submit_ending(struct xr_chain *chain) {
-    struct xr_chain_step *step = &chain->steps[0];
+    struct xr_chain_step *usage = &chain->steps[0], *ending = &chain->steps[1];
     struct xr_err err;
-    *step = (struct xr_chain_step){.chain = chain};
-    step->write = (struct xr_write){.apply = apply_ending, .done = ending_done, .ctx = step};
-    enum xr_code code = xr_store_submit(xr_jobs_deps_of(chain->jobs)->store, &step->write, &err);
+    *usage = *ending = (struct xr_chain_step){.chain = chain};
+    ending->write = (struct xr_write){.apply = apply_ending, .done = ending_done, .ctx = ending};
+    usage->write = (struct xr_write){.apply = apply_usage, .done = usage_done, .ctx = usage, .next = &ending->write};
+    struct xr_write *first = has_usage(chain) ? &usage->write : &ending->write;
+    enum xr_code code = xr_store_submit(xr_jobs_deps_of(chain->jobs)->store, first, &err);
     if (code == XR_CANCELLED)
         xr_jobs_chain_over(chain->jobs, chain); /* the store closes: the lease is void at the next start */
     else if (code != XR_OK)

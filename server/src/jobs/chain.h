@@ -8,12 +8,16 @@
  * A chain is touched by one thread at a time: a worker, or the thread that answers its last provider call, or the
  * writer in `done`. Results are writes ("steps"): those that follow each other without waiting for a provider are
  * corked and submitted together, so that they share one commit. Each step's rows, state and queue change are one
- * savepoint. A step applies only if the one before it did. */
+ * savepoint. A step applies only if the one before it did.
+ *
+ * What calls have used is kept in `used` until a write that has it is committed: the step of the stage's results, or
+ * else whatever ends the chain. */
 #pragma once
 #include "base/pool.h"
 #include "jobs/jobs.h"
 #include "queue/queue.h"
 #include "spec/spec.h"
+#include "speech/usage.h"
 #include "store/conversations.h"
 #include "store/reader_pool.h"
 #include "store/replays.h"
@@ -31,6 +35,7 @@ struct xr_chain_step {
     enum xr_code (*apply)(struct xr_chain *chain, struct xr_store_tx *tx, int64_t *ret_seq, struct xr_err *err);
     void (*announce)(struct xr_chain *chain, int64_t seq); /* after the commit */
     int64_t seq; /* the replay's, once applied */
+    enum xr_stage_kind usage; /* which stage's usage it also writes; XR_STAGE_KIND_COUNT: none */
     enum xr_job_stage live; /* whose job is in the queue once this step is committed */
 };
 
@@ -71,6 +76,8 @@ struct xr_chain {
     enum xr_job_stage verdict_stage; /* whose job the verdict completes */
 
     struct xr_call_group group; /* of every provider call of this chain */
+    struct xr_usage used[XR_STAGE_KIND_COUNT]; /* by calls that were answered; not written yet */
+    bool usage_put; /* by the writer: the ending's group has it */
     struct xr_transcription *transcription;
     struct xr_judging *judging;
     void (*run)(struct xr_chain *chain); /* what the task does next */
@@ -115,6 +122,8 @@ void xr_chain_step(struct xr_chain *chain, enum xr_job_stage live,
                    enum xr_code (*apply)(struct xr_chain *chain, struct xr_store_tx *tx, int64_t *ret_seq,
                                          struct xr_err *err),
                    void (*announce)(struct xr_chain *chain, int64_t seq));
+/* The step that was noted last also writes what this stage's calls have used. */
+void xr_chain_step_usage(struct xr_chain *chain, enum xr_stage_kind stage);
 /* Submits the noted steps as one group. After their commit `after` runs on a worker; NULL: the chain is over. */
 void xr_chain_flush(struct xr_chain *chain, void (*after)(struct xr_chain *chain));
 void xr_chain_begin_stage(struct xr_chain *chain); /* sets the deadline */

@@ -200,6 +200,7 @@ static enum xr_code collect(struct xr_chain *chain, struct xr_err *err) {
 static void go_on_to_metrics(struct xr_chain *chain) {
     xr_jobs_transcribed(chain->jobs, chain);
     xr_chain_step(chain, XR_JOB_METRICS, apply_transcripts, announce_transcripts);
+    xr_chain_step_usage(chain, XR_STAGE_TRANSCRIPTION);
     xr_stage_metrics(chain);
 }
 
@@ -213,9 +214,16 @@ static void transcription_failed(struct xr_chain *chain, const struct xr_err *er
         xr_chain_fault(chain, err);
 }
 
+/* Every call has been answered; whatever follows, they are to be paid. */
+static void note_usage(struct xr_chain *chain) {
+    for (const struct turn_call *call = chain->transcription->calls; call; call = call->next)
+        xr_usage_add(&chain->used[XR_STAGE_TRANSCRIPTION], &call->transcribe.call.usage);
+}
+
 static void all_answered(struct xr_chain *chain) {
     struct xr_err err;
     const struct turn_call *failed = chain->transcription->failed;
+    note_usage(chain);
     if (xr_jobs_stopping(chain->jobs) && failed)
         xr_chain_release(chain);
     else if (failed)
@@ -282,14 +290,19 @@ static struct turn_call *next_call(struct xr_chain *chain) {
     return call;
 }
 
-/* Turns are left, no call failed: the server stops, or a call could not be made. */
-static void interrupted(struct xr_chain *chain) {
+static void stop_or_fault(struct xr_chain *chain) {
     struct xr_err err;
     xr_fail(&err, XR_NO_MEMORY, NULL, "out of memory");
     if (xr_jobs_stopping(chain->jobs))
         xr_chain_release(chain);
     else
         xr_chain_fault(chain, &err);
+}
+
+/* Turns are left, no call failed: the server stops, or a call could not be made. */
+static void interrupted(struct xr_chain *chain) {
+    note_usage(chain);
+    stop_or_fault(chain);
 }
 
 /* Starts as many calls as may run. The caller holds one count of `running` (an answered call's, or the first starter's)
@@ -353,7 +366,7 @@ void xr_stage_analyze(struct xr_chain *chain) {
     chain->transcription = transcription_new(fd, &wav);
     if (!chain->transcription) {
         close(fd);
-        interrupted(chain);
+        stop_or_fault(chain);
         return;
     }
     xr_chain_flush(chain, transcribe);

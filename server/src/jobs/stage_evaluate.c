@@ -99,6 +99,8 @@ static void give_verdict(struct xr_chain *chain) {
 static void judged(struct xr_chain *chain) {
     const struct xr_call *failed = atomic_load(&chain->judging->failed);
     const struct xr_err *failure = failed ? &failed->err : NULL;
+    for (size_t i = 0; i < chain->judging->count; i++)
+        xr_usage_add(&chain->used[XR_STAGE_JUDGE], &chain->judging->calls[i].call.usage);
     if (!failure) {
         chain->evaluation.judge_count = chain->judging->count;
         for (size_t i = 0; i < chain->judging->count; i++)

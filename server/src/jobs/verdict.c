@@ -49,5 +49,6 @@ void xr_chain_verdict(struct xr_chain *chain, enum xr_job_stage stage) {
         return;
     }
     xr_chain_step(chain, stage, apply_verdict, announce_result);
+    xr_chain_step_usage(chain, XR_STAGE_JUDGE);
     xr_chain_flush(chain, NULL);
 }

@@ -9,13 +9,14 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/uuid.h"
+#include "speech/usage.h"
 #include "store/reader_pool.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { READERS_KEPT = 2, READ_BLOCK = 64 * 1024, TTS_TIMEOUT_S = 120 };
+enum { READERS_KEPT = 2, READ_BLOCK = 64 * 1024 };
 
 struct xr_ingest {
     struct xr_ingest_deps deps;
@@ -112,10 +113,24 @@ static void read_back(struct xr_task *task) {
 
 /* --- 3. files, hash, upsert --- */
 
+/* As not yet paid for: the next replay of the conversation takes it over. */
+static enum xr_code add_usage(struct work *work, struct xr_store_tx *tx, struct xr_err *err) {
+    struct xr_usage used = XR_USAGE_NONE;
+    for (size_t i = 0; i < work->utterance_count; i++)
+        if (!work->utterances[i]->cached)
+            xr_usage_add(&used, &work->utterances[i]->tts.call.usage);
+    if (used.calls == 0)
+        return XR_OK;
+    struct xr_usage_row row = xr_usage_row_make(work->ingest->deps.config, XR_STAGE_TTS, &used);
+    return xr_store_tx_speech_usage_add(tx, work->call->conversation.hash, &row, err);
+}
+
 static enum xr_code apply_rows(struct xr_store_tx *tx, struct xr_write *write, struct xr_err *err) {
     struct work *work = write->ctx;
     struct xr_provider_choice choice = xr_providers_choice(work->ingest->deps.config, XR_STAGE_TTS);
     enum xr_code code = xr_store_tx_conversation_put(tx, &work->call->conversation, err);
+    if (code == XR_OK)
+        code = add_usage(work, tx, err);
     for (size_t i = 0; code == XR_OK && i < work->utterance_count; i++) {
         const struct utterance *u = work->utterances[i];
         struct xr_tts_cache_row row = {
@@ -267,19 +282,20 @@ static void spoken(struct xr_call *call) {
 }
 
 static void speak(struct work *work) {
-    struct xr_ingest *ingest = work->ingest;
+    const struct xr_ingest_deps *deps = &work->ingest->deps;
+    int64_t deadline_ns = xr_clock_mono(deps->clock) + deps->timeout_s * XR_NS_PER_S;
     atomic_store(&work->waiting, 1);
     for (size_t i = 0; i < work->utterance_count; i++) {
         struct utterance *u = work->utterances[i];
         if (u->cached)
             continue;
         u->tts.call.group = &work->group;
-        u->tts.call.deadline_mono_ns = xr_clock_mono(ingest->deps.clock) + TTS_TIMEOUT_S * XR_NS_PER_S;
+        u->tts.call.deadline_mono_ns = deadline_ns;
         u->tts.call.done = spoken;
         u->tts.call.ctx = u;
         u->tts.out_fd = u->fd;
         atomic_fetch_add(&work->waiting, 1);
-        xr_tts_start(ingest->deps.providers, &u->tts);
+        xr_tts_start(deps->providers, &u->tts);
     }
     one_less(work);
 }

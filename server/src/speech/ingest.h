@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* speech/ingest.h - from a parsed conversation to its row: the audio of every turn (uploaded or spoken by the tts
- * provider, one call per distinct text), its files, the hash, the upsert. */
+ * provider, one call per distinct text), its files, the hash, the upsert.
+ *
+ * What the calls have used is written with the row (store/usage.h). When nothing is stored, because one call or the
+ * write failed, there is no row that could have it: what the others used is dropped. */
 #pragma once
 #include "base/pool.h"
 #include "providers/providers.h"
@@ -25,6 +28,7 @@ struct xr_ingest_deps {
     const struct xr_providers_config *config;
     struct xr_pool *pool;
     const struct xr_clock *clock;
+    int64_t timeout_s; /* for all the speech of one conversation, from when its calls are started */
 };
 XR_MUST_USE enum xr_code xr_ingest_new(const struct xr_ingest_deps *deps, struct xr_ingest **ret_ingest,
                                        struct xr_err *err);
@@ -42,8 +46,8 @@ struct xr_ingest_call {
     void *ctx;
 
     enum xr_code code;
-    struct xr_err
-        err; /* synthesis: XR_UNAVAILABLE, XR_REFUSED, XR_TIMEOUT (status: the provider's); XR_NO_CREDENTIAL */
+    /* Synthesis: XR_UNAVAILABLE, XR_REFUSED (status: the provider's), XR_TIMEOUT; XR_NO_CREDENTIAL. */
+    struct xr_err err;
     bool tts_failed; /* the failure is the speech provider's: tts_synthesis_failed */
     const char *provider;
     struct xr_conversation conversation; /* the row, on XR_OK */

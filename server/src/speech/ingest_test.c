@@ -5,13 +5,15 @@
 #include "providers/fake.h"
 #include "speech/ingest.h"
 #include "store/fault_vfs.h"
-#include "store/store_testkit.h"
+#include "store/writer_testkit.h"
 #include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { TIMEOUT_S = 77 };
 
 struct rig {
     struct xr_test_store *t;
@@ -50,7 +52,8 @@ static int setup(void **state) {
                                         .providers = rig->fake,
                                         .config = &rig->config,
                                         .pool = rig->pool,
-                                        .clock = &rig->t->clock};
+                                        .clock = &rig->t->clock,
+                                        .timeout_s = TIMEOUT_S};
     assert_int_equal(xr_ingest_new(&deps, &rig->ingest, NULL), XR_OK);
     *state = rig;
     return 0;
@@ -136,6 +139,19 @@ static bool turn_is_kept(struct rig *rig, const struct xr_turn_spec *turn) {
     return code == XR_OK;
 }
 
+/* What speech that no replay has paid for has used, all conversations together. */
+static void assert_used(struct rig *rig, int64_t calls, int64_t characters) {
+    static const char WHERE[] = "WHERE input_tokens IS NULL AND output_tokens IS NULL AND provider = 'fake' AND"
+                                " model = 'fake-1'";
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT ifnull(sum(calls), 0) FROM speech_usage %s", WHERE);
+    assert_int_equal(query(rig->t->path, sql), calls);
+    snprintf(sql, sizeof sql, "SELECT ifnull(sum(characters), 0) FROM speech_usage %s", WHERE);
+    assert_int_equal(query(rig->t->path, sql), characters);
+    snprintf(sql, sizeof sql, "SELECT ifnull(sum(audio_ms), 0) FROM speech_usage %s", WHERE);
+    assert_int_equal(query(rig->t->path, sql), calls * FAKE_SPOKEN_MS);
+}
+
 #define SPOKEN(text) "{\"role\":\"user\",\"text\":\"" text "\",\"audio\":{\"kind\":\"tts\"}}"
 #define IN_VOICE(text, voice)                                                                                          \
     "{\"role\":\"user\",\"text\":\"" text "\",\"audio\":{\"kind\":\"tts\",\"voice_id\":\"" voice "\"}}"
@@ -205,6 +221,34 @@ static void a_file_that_is_gone_is_spoken_again(void **state) {
     clear(&second);
 }
 
+static void what_the_calls_used_waits_for_a_replay(void **state) {
+    struct rig *rig = *state;
+    struct upsert first, same, other;
+    start(rig, &first, SPEC(SPOKEN("one") "," SPOKEN("two") "," SPOKEN("one")));
+    await(&first);
+    assert_used(rig, 2, 6);
+    start(rig, &same, SPEC(SPOKEN("one") "," SPOKEN("two") "," SPOKEN("one")));
+    await(&same);
+    assert_used(rig, 2, 6); /* nothing was called */
+    start(rig, &other, SPEC(SPOKEN("one") "," SPOKEN("three")));
+    await(&other);
+    assert_used(rig, 3, 11);
+    assert_int_equal(query(rig->t->path, "SELECT count(*) FROM speech_usage"), 2);
+    clear(&first);
+    clear(&same);
+    clear(&other);
+}
+
+static void all_speech_of_a_conversation_has_one_deadline(void **state) {
+    struct rig *rig = *state;
+    struct upsert u;
+    int64_t began_ns = xr_clock_mono(&rig->t->clock);
+    start(rig, &u, SPEC(SPOKEN("one") "," SPOKEN("two")));
+    await(&u);
+    assert_int_equal(fake_deadline(rig->fake, XR_STAGE_TTS), began_ns + TIMEOUT_S * XR_NS_PER_S);
+    clear(&u);
+}
+
 static void a_conversation_without_speech_makes_no_call(void **state) {
     struct rig *rig = *state;
     struct upsert u;
@@ -212,6 +256,7 @@ static void a_conversation_without_speech_makes_no_call(void **state) {
     await(&u);
     assert_int_equal(u.call.code, XR_OK);
     assert_int_equal(fake_started(rig->fake, XR_STAGE_TTS), 0);
+    assert_int_equal(query(rig->t->path, "SELECT count(*) FROM speech_usage"), 0);
     clear(&u);
 }
 
@@ -247,11 +292,12 @@ static void any_failed_call_leaves_nothing_behind(void **state) {
             assert_int_equal(u.call.code, CODES[c]);
             assert_true(u.call.tts_failed);
             assert_non_null(strstr(u.call.err.message, POSITIONS[p]));
-            assert_int_equal(u.call.err.status, CODES[c] == XR_UNAVAILABLE ? 503 : 0);
+            assert_int_equal(u.call.err.status, CODES[c] == XR_UNAVAILABLE ? 503 : CODES[c] == XR_REFUSED ? 400 : 0);
             assert_string_equal(u.call.provider, "fake");
             clear(&u);
             assert_int_equal(temp_files(rig), 0);
             assert_int_equal(conversations(rig), 0);
+            assert_used(rig, 0, 0);
         }
     }
 }
@@ -318,9 +364,11 @@ static void a_full_disk_is_told_and_the_next_try_is_heard(void **state) {
     assert_false(first.call.tts_failed);
     assert_int_equal(temp_files(rig), 0);
     assert_int_equal(conversations(rig), 0);
+    assert_used(rig, 0, 0);
     start(rig, &second, SPEC(SPOKEN("one")));
     await(&second);
     assert_int_equal(second.call.code, XR_OK);
+    assert_used(rig, 1, 3);
     clear(&first);
     clear(&second);
 }
@@ -360,6 +408,7 @@ static void the_same_conversation_twice_at_once_is_one_row(void **state) {
     }
     assert_int_equal(conversations(rig), 1);
     assert_int_equal(temp_files(rig), 0);
+    assert_used(rig, TIMES, 3 * TIMES); /* each was paid for */
     for (size_t i = 0; i < TIMES; i++)
         clear(&u[i]);
 }
@@ -439,6 +488,8 @@ int main(void) {
         TEST(another_voice_is_another_call),
         TEST(what_was_spoken_before_is_not_spoken_again),
         TEST(a_file_that_is_gone_is_spoken_again),
+        TEST(what_the_calls_used_waits_for_a_replay),
+        TEST(all_speech_of_a_conversation_has_one_deadline),
         TEST(a_conversation_without_speech_makes_no_call),
         TEST(live_conversations_are_rows_of_their_own),
         TEST(any_failed_call_leaves_nothing_behind),

@@ -2,6 +2,7 @@
 #include "store/replays.h"
 #include "base/limits.h"
 #include "store/internal.h"
+#include "store/usage.h"
 
 /* The columns of struct xr_replay, in the order that read_row() wants. */
 #define SELECT_REPLAY                                                                                                  \
@@ -131,17 +132,13 @@ static enum xr_code note_run(struct xr_store_tx *tx, const uint8_t hash[XR_SHA25
     return code;
 }
 
-enum xr_code xr_store_tx_replay_create(struct xr_store_tx *tx, const struct xr_uuid *uuid,
-                                       const uint8_t conversation_hash[XR_SHA256_SIZE], struct xr_str run_config,
-                                       struct xr_err *err) {
+static enum xr_code insert_row(struct xr_store_tx *tx, const struct xr_uuid *uuid, int64_t conversation_id,
+                               struct xr_str run_config, struct xr_err *err) {
     static const char SQL[] = "INSERT INTO replays (uuid, conversation_id, lifecycle_state, analysis_step,"
                               " failure_reason, seq, started_at, touched_at, run_config)"
                               " VALUES (?1, ?2, ?3, 0, 0, 1, ?4, ?4, ?5)";
     XR_AUTO(xr_stmt_resetp) struct xr_stmt *stmt = NULL;
-    int64_t conversation_id = 0;
-    enum xr_code code = note_run(tx, conversation_hash, &conversation_id, err);
-    if (code == XR_OK)
-        code = xr_sql_prepare(xr_store_tx_sql(tx), SQL, &stmt, err);
+    enum xr_code code = xr_sql_prepare(xr_store_tx_sql(tx), SQL, &stmt, err);
     if (code != XR_OK)
         return code;
     xr_stmt_bind_blob(stmt, 1, uuid->bytes, sizeof uuid->bytes);
@@ -150,6 +147,18 @@ enum xr_code xr_store_tx_replay_create(struct xr_store_tx *tx, const struct xr_u
     xr_stmt_bind_int(stmt, 4, xr_store_tx_now(tx));
     xr_stmt_bind_str(stmt, 5, run_config);
     return xr_stmt_run(stmt, err);
+}
+
+enum xr_code xr_store_tx_replay_create(struct xr_store_tx *tx, const struct xr_uuid *uuid,
+                                       const uint8_t conversation_hash[XR_SHA256_SIZE], struct xr_str run_config,
+                                       struct xr_err *err) {
+    int64_t conversation_id = 0;
+    enum xr_code code = note_run(tx, conversation_hash, &conversation_id, err);
+    if (code == XR_OK)
+        code = insert_row(tx, uuid, conversation_id, run_config, err);
+    if (code == XR_OK)
+        code = xr_store_tx_speech_usage_move(tx, conversation_id, xr_sql_last_id(xr_store_tx_sql(tx)), err);
+    return code;
 }
 
 /* The row as it will be. What the change does not speak of stays; a retry forgets how the last run ended. */

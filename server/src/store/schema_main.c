@@ -184,6 +184,33 @@ static const char *const MIGRATIONS[] = {
     /* NULL: unknown, the segment was found before there were these columns. */
     ("ALTER TABLE speech_segments ADD COLUMN start_uncertainty_ms INTEGER;"
      "ALTER TABLE speech_segments ADD COLUMN end_uncertainty_ms INTEGER;"),
+
+    /* What our own calls to providers have used. Sums; NULL: no call told, or there is no such thing. */
+    "CREATE TABLE evaluation_usage ("
+    "  replay_id INTEGER NOT NULL REFERENCES replays (id),\n"
+    "  stage INTEGER NOT NULL,                -- 0 tts, 1 transcription, 2 judge\n"
+    "  provider TEXT NOT NULL,\n"
+    "  model TEXT NOT NULL,\n"
+    "  calls INTEGER NOT NULL,                -- that were answered, of failed attempts too\n"
+    "  input_tokens INTEGER,\n"
+    "  output_tokens INTEGER,\n"
+    "  audio_ms INTEGER,                      -- heard or spoken\n"
+    "  characters INTEGER,                    -- spoken, UTF-16 code units\n"
+    "  PRIMARY KEY (replay_id, stage, provider, model)\n"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE speech_usage ("
+    "  conversation_id INTEGER NOT NULL REFERENCES conversations (id),\n"
+    "  provider TEXT NOT NULL,\n"
+    "  model TEXT NOT NULL,\n"
+    "  calls INTEGER NOT NULL,                -- of speech that was stored and that no replay has paid for yet: the\n"
+    "                                         -- next one that is created takes the row over. Calls of a request\n"
+    "                                         -- that failed for another call, and stored nothing, are nowhere\n"
+    "  input_tokens INTEGER,\n"
+    "  output_tokens INTEGER,\n"
+    "  audio_ms INTEGER,\n"
+    "  characters INTEGER,\n"
+    "  PRIMARY KEY (conversation_id, provider, model)\n"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 const struct xr_schema XR_MAIN_SCHEMA = {

@@ -7,6 +7,7 @@
 #include "store/schema.h"
 #include "store/store.h"
 #include "store/store_testkit.h"
+#include "store/usage.h"
 #include "store/writer_testkit.h"
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -48,7 +49,7 @@ static void remove_both(struct xr_test_store *t) {
 static void a_new_store_has_every_table(void **state) {
     struct xr_test_store *t = *state;
     xr_test_store_close(t);
-    assert_int_equal(query(t->path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 14);
+    assert_int_equal(query(t->path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 16);
     assert_int_equal(query(t->path, "PRAGMA application_id"), XR_MAIN_SCHEMA.application_id);
     assert_int_equal(query(t->path, "PRAGMA user_version"), XR_MAIN_SCHEMA.count);
     assert_int_equal(query(t->queue_path, "SELECT count(*) FROM sqlite_schema WHERE name IN ('jobs', 'dead_letters')"),
@@ -220,6 +221,33 @@ static void segments_of_the_version_before_have_no_uncertainty(void **state) {
     assert_int_equal(query(t->path, "PRAGMA user_version"), XR_MAIN_SCHEMA.count);
 }
 
+static enum xr_code add_usage(struct xr_store_tx *tx, void *ctx, struct xr_err *err) {
+    const struct xr_usage_row row = {.provider = XR_STR("p"), .model = XR_STR("m"), .calls = 1};
+    (void)ctx;
+    return xr_store_tx_usage_add(tx, 7, &row, err);
+}
+
+/* A replay of a database that knew of no usage has none, and gets some when it is analyzed again. */
+static void replays_of_the_version_before_have_used_nothing(void **state) {
+    struct xr_test_store *t = *state;
+    const struct xr_schema before = {XR_MAIN_SCHEMA.application_id, XR_MAIN_SCHEMA.migrations, 3};
+    struct xr_usage_row *rows = NULL;
+    size_t count = 9;
+    remove_both(t);
+    assert_int_equal(migrate(t->path, &before), XR_OK);
+    execute(t->path, "INSERT INTO conversations VALUES (5, zeroblob(32), 0, 1, 1, 1, 'c', x'', x'', '{}');"
+                     "INSERT INTO replays (id, uuid, conversation_id, lifecycle_state, analysis_step, failure_reason,"
+                     " seq, started_at, touched_at) VALUES (7, zeroblob(16), 5, 3, 1, 0, 4, 1, 1)");
+    assert_int_equal(xr_test_store_open(t, NULL), XR_OK);
+    assert_int_equal(xr_store_usage_get(t->reader, 7, t->arena, &rows, &count, NULL), XR_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(xr_test_write(t, add_usage, NULL, NULL), XR_OK);
+    assert_int_equal(xr_store_usage_get(t->reader, 7, t->arena, &rows, &count, NULL), XR_OK);
+    assert_int_equal(count, 1);
+    xr_test_store_close(t);
+    assert_int_equal(query(t->path, "PRAGMA user_version"), XR_MAIN_SCHEMA.count);
+}
+
 static size_t conversations(struct xr_test_store *t) {
     struct xr_conversation_item *items;
     size_t count = 0;
@@ -270,6 +298,7 @@ int main(void) {
         TEST(migrations_run_once_and_in_order),
         TEST(a_migration_that_fails_leaves_the_old_version),
         TEST(segments_of_the_version_before_have_no_uncertainty),
+        TEST(replays_of_the_version_before_have_used_nothing),
         TEST(a_snapshot_does_not_see_later_writes),
         TEST(a_reader_cannot_write),
         cmocka_unit_test(freeing_nothing_is_fine),
