@@ -7,12 +7,16 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from api import Api
 from samples import SPEC
 from xrayd_process import ROOT, Xrayd
+
+if TYPE_CHECKING:
+    from vendors import Vendors
 
 StartServer = Callable[..., Xrayd]
 BUILT_IN = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
@@ -69,6 +73,17 @@ def shared(shared_server: Xrayd) -> Iterator[Api]:
 def replay(shared: Api) -> str:
     """A new one on the shared server."""
     return shared.new_replay(shared.new_conversation(SPEC))
+
+
+@pytest.fixture
+def vendors() -> Iterator[Vendors]:
+    """A fake of OpenAI, Google and Mistral. Fails a test whose requests were not what a vendor's reference says."""
+    from vendors import Vendors  # takes a second: only where it is needed
+
+    with Vendors() as vendors:
+        yield vendors
+        if not vendors.expect_refusals:
+            vendors.assert_none_refused()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plain client that reads answers by the rules of spec/providers.md and the adapters' headers, in one attempt.
+
+It is what the table of faults is checked against: each row's outcome is what this client makes of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+
+from vendors.audio import SPEECH_RATE
+from vendors.by_hand import Request, base_of
+from vendors.fault import Case, Outcome
+from vendors.names import Stage
+from vendors.requests import items, member
+from vendors.shapes import from_base64
+
+BOUNDS: Mapping[Stage, int] = {"tts": 64 << 20, "transcription": 4 << 20, "judge": 4 << 20}
+LOOKS_MAX = 32  # for a JSON object in a judge's text
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """value: ms of speech, a transcript, a score. seen: all that the server sent, as far as it came."""
+
+    outcome: Outcome
+    value: int | str | None = None
+    seen: bytes = b""
+
+
+class _UnusableError(Exception):
+    pass
+
+
+def attempt(client: httpx.Client, request: Request) -> Attempt:
+    try:
+        with client.stream("POST", request.path, **_parts(client, request)) as response:
+            head = b"".join(name + b": " + value + b"\n" for name, value in response.headers.raw)
+            return _judge_response(request, response, head)
+    except httpx.TransportError:
+        return Attempt("transient")
+
+
+def _parts(client: httpx.Client, request: Request) -> dict[str, Any]:
+    built = request.build(base_of(client))
+    return {"content": built.read(), "headers": {**built.headers, "accept-encoding": "identity"}}
+
+
+def _judge_response(request: Request, response: httpx.Response, head: bytes) -> Attempt:
+    status = response.status_code
+    try:
+        body = _bounded(response, BOUNDS[request.stage])
+        if status in (408, 409, 429) or status >= 500:
+            return Attempt("transient", seen=head + body)
+        if not 200 <= status < 300:
+            return Attempt("permanent", seen=head + body)
+        return Attempt("fine", _value(request, response, body), head + body)
+    except (_UnusableError, ValueError, RecursionError, struct.error):
+        return Attempt("unusable", seen=head)
+
+
+def _bounded(response: httpx.Response, bound: int) -> bytes:
+    if int(response.headers.get("content-length", 0)) > bound:
+        raise _UnusableError
+    body = bytearray()
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) > bound:
+            raise _UnusableError
+    return bytes(body)
+
+
+def _value(request: Request, response: httpx.Response, body: bytes) -> int | str:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise _UnusableError
+    kind = response.headers.get("content-type", "").partition(";")[0]
+    if (request.vendor, request.stage) == ("openai", "tts"):
+        if kind.startswith("text/") or kind.endswith("json"):
+            raise _UnusableError
+        return _speech_ms(body, SPEECH_RATE)
+    return _READERS[request.vendor, request.stage](_object(body.decode()))
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text, parse_constant=_no_constant)
+    if not isinstance(value, dict):
+        raise _UnusableError
+    return cast("dict[str, Any]", value)
+
+
+def _no_constant(_name: str) -> Any:
+    raise _UnusableError
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _UnusableError
+    return value
+
+
+# --- audio ---
+
+
+def _speech_ms(audio: bytes, rate: int) -> int:
+    if audio.startswith(b"ID3"):
+        raise _UnusableError
+    if audio.startswith(b"RIFF"):
+        audio, rate = _open_wav(audio)
+    if len(audio) < 2 or not 4000 <= rate <= 192_000:
+        raise _UnusableError
+    return round(len(audio) // 2 * 1000 / rate)
+
+
+def _open_wav(audio: bytes) -> tuple[bytes, int]:
+    """What samples there are, whatever the header promises."""
+    at, rate = 12, 0
+    while at + 8 <= len(audio):
+        name, size = struct.unpack_from("<4sI", audio, at)
+        if name == b"data":
+            return audio[at + 8 : at + 8 + size], rate
+        if name == b"fmt ":
+            kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", audio, at + 8)
+            if (kind, channels, bits) != (1, 1, 16):
+                raise _UnusableError
+        at += 8 + size + size % 2
+    raise _UnusableError
+
+
+def _mistral_speech(body: dict[str, Any]) -> int:
+    audio = from_base64(_string(body.get("audio_data")))
+    if not audio.startswith(b"RIFF"):
+        raise _UnusableError
+    return _speech_ms(audio, 0)
+
+
+# --- what a model says ---
+
+
+def _parts_of(body: dict[str, Any]) -> list[Any]:
+    candidates = items(body, "candidates")
+    if member(body, "promptFeedback", "blockReason") or not candidates:
+        raise _UnusableError
+    parts = items(candidates[0], "content", "parts")
+    if member(candidates[0], "finishReason") != "STOP" or not parts:
+        raise _UnusableError
+    return parts
+
+
+def _google_text(body: dict[str, Any]) -> str:
+    told = [part for part in _parts_of(body) if not member(part, "thought")]
+    text = "".join(_string(member(part, "text")) for part in told)
+    if not text:
+        raise _UnusableError
+    return text
+
+
+def _google_speech(body: dict[str, Any]) -> int:
+    audio, rate = b"", SPEECH_RATE
+    for part in _parts_of(body):
+        mime = _string(member(part, "inlineData", "mimeType"))
+        if not mime.lower().startswith(("audio/l16", "audio/pcm", "audio/wav")):
+            raise _UnusableError
+        audio += from_base64(_string(member(part, "inlineData", "data")))
+        if found := re.search(r"rate=(\d+)", mime):
+            rate = int(found[1])
+    return _speech_ms(audio, rate)
+
+
+def _transcript(body: dict[str, Any]) -> str:
+    return _string(body.get("text"))
+
+
+def _chat_text(body: dict[str, Any]) -> str:
+    choice = next(iter(items(body, "choices")), None)
+    if member(choice, "finish_reason") != "stop" or member(choice, "message", "refusal"):
+        raise _UnusableError
+    content = member(choice, "message", "content")
+    if isinstance(content, list):
+        return "".join(_string(member(chunk, "text")) for chunk in cast("list[Any]", content))
+    return _string(content)
+
+
+_SCORE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:%|/\s*100)?\s*")
+
+
+def _score(text: str) -> int:
+    """Of the first JSON object that has one."""
+    text = re.sub(r"\A<think>.*?</think>", "", text, flags=re.DOTALL)
+    for start in [m.start() for m in re.finditer("{", text)][:LOOKS_MAX]:
+        try:
+            found, _ = json.JSONDecoder(parse_constant=_no_constant).raw_decode(text, start)
+        except json.JSONDecodeError:
+            continue
+        if "score" in found:
+            return _number(found["score"])
+    raise _UnusableError
+
+
+def _number(score: Any) -> int:
+    if isinstance(score, str) and (found := _SCORE.fullmatch(score)):
+        score = float(found[1])
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 100:
+        raise _UnusableError
+    return int(score + 0.5)
+
+
+_READERS: Mapping[Case, Callable[[dict[str, Any]], int | str]] = {
+    ("openai", "transcription"): _transcript,
+    ("openai", "judge"): lambda body: _score(_chat_text(body)),
+    ("google", "tts"): _google_speech,
+    ("google", "transcription"): lambda body: _transcript(_object(_google_text(body))),
+    ("google", "judge"): lambda body: _score(_google_text(body)),
+    ("mistral", "tts"): _mistral_speech,
+    ("mistral", "transcription"): _transcript,
+    ("mistral", "judge"): lambda body: _score(_chat_text(body)),
+}
