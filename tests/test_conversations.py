@@ -21,6 +21,7 @@ from api import Api, Json
 from conftest import servers
 from refusals import recorded
 from volume import SHA256_SIZE, files, query, rows, settles, turn_file
+from waiting import eventually
 from xrayd_process import ROOT, Xrayd
 
 VECTORS: list[Json] = json.loads((ROOT / "server/src/spec/testdata/conversation-hash.json").read_text())
@@ -204,6 +205,10 @@ def test_one_turn_that_cannot_be_spoken_stores_none(server: Xrayd, api: Api) -> 
     reply = api.conversation(spec, {"a": samples.turn()})
     assert reply.status_code == 502
     assert reply.json() == {"error": "tts_synthesis_failed", "provider": "local", "status_code": None}
+    (line,) = eventually(lambda: [line for line in server.log if line["event"] == "speech failed"])
+    assert (line["level"], line["provider"], line["code"]) == ("warn", "local", "refused")
+    assert line["request_id"] == reply.headers["X-Request-Id"]
+    assert "voice" in str(line["message"])
     assert rows(server.data_dir)["conversations"] == 0
     assert settles(server.data_dir)
 
