@@ -22,6 +22,7 @@ import figures_client
 import figures_events
 import figures_http
 import figures_otlp
+import figures_providers
 import figures_start
 import figures_verdict
 from measure import SCRATCH, BenchError, Row
@@ -43,6 +44,8 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "detail": figures_otlp.open_detail,
     "detail_finished": figures_otlp.finished_detail,
     "start": figures_start.start,
+    "providers": figures_providers.overhead,
+    "providers16": figures_providers.parallel,
     "client": figures_client.client,
 }
 LONG: dict[str, Callable[[], list[Row]]] = {"otlp_rss": figures_otlp.memory}  # only when asked for
