@@ -30,8 +30,8 @@ enum xr_code {
     XR_FOREIGN, /* a file belongs to another program or a newer version */
     XR_NO_MEMORY, /* an allocation failed or an arena's cap was reached */
     XR_NO_CREDENTIAL, /* a provider is needed and none is configured */
-    XR_UNAVAILABLE, /* a provider failed in a way that may pass (network, time-out, 429, 5xx) */
-    XR_REFUSED, /* a provider refused for good (4xx, unusable answer) */
+    XR_UNAVAILABLE, /* a provider gave no answer, or one with a status that is no success */
+    XR_REFUSED, /* a provider cannot do what it is asked, or its answer cannot be used */
     XR_TIMEOUT, /* a deadline passed */
     XR_CANCELLED, /* the caller took the work back */
     XR_INTERNAL, /* a fault of ours */

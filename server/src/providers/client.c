@@ -227,8 +227,8 @@ void xr_client_queue(struct xr_client *client, struct xr_exchange *exchange) {
 void xr_client_send(struct xr_client *client, struct xr_exchange *exchange) {
     pthread_mutex_lock(&client->lock);
     xr_exchange_append(&client->to_send, exchange);
+    wake(client); /* under the lock: once it is open the exchange may be over, and with it the client */
     pthread_mutex_unlock(&client->lock);
-    wake(client);
 }
 
 /* The wake-up comes under the lock: with the last place given back, the client may be freed as soon as it is open. */

@@ -65,7 +65,7 @@ static void go_on(struct errand *errand, void (*run)(struct xr_task *task), bool
 static void name_provider(const struct errand *errand, struct xr_err *err) {
     int status = err->status;
     struct xr_buf safe = xr_buf_make(XR_PROVIDER_ERROR_MAX + 1);
-    if (err->code != XR_UNAVAILABLE && err->code != XR_REFUSED)
+    if (err->code != XR_UNAVAILABLE && err->code != XR_REFUSED && err->code != XR_TIMEOUT)
         return;
     xr_redact_text(errand->cloud->config, xr_str_from(err->message), &safe);
     xr_fail(err, err->code, NULL, "%s: %.*s", stage_of(errand)->provider->name, XR_STR_ARG(xr_buf_view(&safe)));
