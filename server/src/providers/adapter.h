@@ -2,7 +2,8 @@
 /* providers/adapter.h - how a call becomes one HTTP request, and the response to it the call's results. For the files
  * of this folder only.
  *
- * An adapter is one file of one vendor's stage: two functions without state, run on a pool's thread, several at a time.
+ * An adapter is one file of one vendor's stage: two functions without state, run several at a time on a
+ * pool's threads, or on the client's when there is little to do.
  * Host, version, key, retries and time-outs are not its business; see cloud.h. */
 #pragma once
 #include "base/buf.h"
@@ -43,7 +44,7 @@ struct xr_adapter {
                           struct xr_err *err);
     /* Fills in the call's results, and its usage's tokens where the response tells them, before anything can fail.
      * XR_REFUSED for an unusable answer, with a message that says what is wrong; the caller puts the provider's name
-     * before it, and takes keys out of the results. */
+     * before it, and has taken the keys out of text before. */
     enum xr_code (*read)(const struct xr_stage_config *stage, struct xr_call *call, const struct xr_response *response,
                          struct xr_err *err);
 };
