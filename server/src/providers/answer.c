@@ -64,6 +64,11 @@ int64_t xr_answer_count(yyjson_val *object, const char *key) {
     return fits ? (int64_t)yyjson_get_uint(value) : -1;
 }
 
+void xr_answer_usage(yyjson_val *tokens, const char *input, const char *output, struct xr_usage *usage) {
+    usage->input_tokens = xr_answer_count(tokens, input);
+    usage->output_tokens = xr_answer_count(tokens, output);
+}
+
 void xr_answer_join(struct xr_str *text, struct xr_str more) {
     if (!text->ptr) {
         *text = more;

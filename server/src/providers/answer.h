@@ -26,6 +26,9 @@ struct xr_str xr_answer_str(yyjson_val *object, const char *key);
 /* The member's value where it is an integer in 0..INT64_MAX, else -1. */
 int64_t xr_answer_count(yyjson_val *object, const char *key);
 
+/* Tokens, under the names that the vendor has for them. */
+void xr_answer_usage(yyjson_val *tokens, const char *input, const char *output, struct xr_usage *usage);
+
 /* Appends `more` to *text, both strings of the same response, where the first of them lies (ptr NULL: nothing yet).
  * `more` lies behind all that was appended. What lies between them in the response is lost. */
 void xr_answer_join(struct xr_str *text, struct xr_str more);

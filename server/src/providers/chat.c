@@ -45,12 +45,6 @@ enum xr_code xr_chat_build(const struct xr_stage_config *stage, struct xr_call *
 
 /* --- the response --- */
 
-static void read_usage(yyjson_val *root, struct xr_usage *usage) {
-    yyjson_val *tokens = xr_answer_member(root, "usage");
-    usage->input_tokens = xr_answer_count(tokens, "prompt_tokens");
-    usage->output_tokens = xr_answer_count(tokens, "completion_tokens");
-}
-
 static enum xr_code check_finish(yyjson_val *choice, struct xr_err *err) {
     static const struct {
         const char *reason, *what;
@@ -111,7 +105,7 @@ enum xr_code xr_chat_read(const struct xr_stage_config *stage, struct xr_call *b
     enum xr_code code = xr_answer_parse(response, &answer, err);
     if (code != XR_OK)
         return code;
-    read_usage(answer.root, &base->usage);
+    xr_answer_usage(xr_answer_member(answer.root, "usage"), "prompt_tokens", "completion_tokens", &base->usage);
     code = read_text(&answer, &text, err);
     return code == XR_OK ? xr_judge_answer(text, (struct xr_judge_call *)base, err) : code;
 }

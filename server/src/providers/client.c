@@ -83,7 +83,6 @@ static void fail_for_good(struct xr_client *client, struct xr_exchange *exchange
 static void begin_attempt(struct xr_client *client, struct xr_exchange *exchange) {
     struct xr_transfer *transfer = NULL;
     exchange->attempts++;
-    exchange->state = XR_EXCHANGE_UNDER_WAY;
     enum xr_code code = xr_transfer_new(&client->curl, exchange, client->config.ca_file, &transfer, &exchange->err);
     if (code == XR_OK && client->curl.curl_multi_add_handle(client->multi, xr_transfer_handle(transfer)) != CURLM_OK) {
         xr_transfer_free(transfer);
@@ -115,7 +114,6 @@ static void attempt_over(struct xr_client *client, struct xr_exchange *exchange,
         fail_for_good(client, exchange);
         return;
     }
-    exchange->state = XR_EXCHANGE_BACKING_OFF;
     exchange->due_mono_ns = now + pause;
 }
 
@@ -171,7 +169,7 @@ static void sweep_active(struct xr_client *client, int64_t now) {
         if (look(client, e, now) != XR_OK) {
             drop_transfer(client, e);
             over(client, e, e->code);
-        } else if (e->state == XR_EXCHANGE_BACKING_OFF && now >= e->due_mono_ns) {
+        } else if (!e->transfer && now >= e->due_mono_ns) {
             begin_attempt(client, e);
         }
     }

@@ -9,12 +9,12 @@
 #include "providers/cloud.h"
 #include "base/limits.h"
 #include "base/pool.h"
+#include "providers/answer.h"
 #include "providers/client.h"
 #include "providers/redact.h"
 #include "providers/retry.h"
 #include "providers/url.h"
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { THREADS = 2, SMALL = 16 * 1024 };
@@ -99,10 +99,8 @@ static enum xr_code fill_in(struct errand *errand, struct xr_err *err) {
         return code;
     if (stage->key)
         exchange->headers[0] = xr_arena_printf(request->arena, "%s%s", vendor->key_header, stage->key);
-    if (request->body.failed || (stage->key && !exchange->headers[0]))
-        return request->body.over ? xr_fail(err, XR_REFUSED, NULL, "the request would be larger than %zu MiB",
-                                            XR_PROVIDER_BODY_MAX / XR_MIB(1))
-                                  : xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
+    if (stage->key && !exchange->headers[0])
+        return xr_fail(err, XR_NO_MEMORY, NULL, "out of memory");
     exchange->body = xr_buf_view(&request->body);
     exchange->parts = request->parts;
     exchange->part_count = request->part_count;
@@ -122,6 +120,8 @@ static void build(struct xr_task *task) {
         code = xr_fail(&err, XR_NO_MEMORY, NULL, "out of memory");
     if (code == XR_OK)
         code = stage_of(errand)->provider->adapter->build(stage_of(errand), errand->call, request, &err);
+    if (code == XR_OK)
+        code = xr_request_built(request, &err);
     if (code == XR_OK)
         code = fill_in(errand, &err);
     if (code == XR_OK)

@@ -7,7 +7,7 @@
 
 enum { XR_HEADERS_MAX = 4, XR_CONTENT_TYPE_MAX = 128 };
 
-enum xr_exchange_state { XR_EXCHANGE_WAITING, XR_EXCHANGE_TO_SEND, XR_EXCHANGE_UNDER_WAY, XR_EXCHANGE_BACKING_OFF };
+struct xr_transfer;
 
 struct xr_exchange {
     /* Who asks: set before xr_client_queue. */
@@ -41,7 +41,6 @@ struct xr_exchange {
 
     /* The client's. */
     struct xr_exchange *next, *prev;
-    enum xr_exchange_state state;
-    void *transfer; /* the attempt that is under way */
+    struct xr_transfer *transfer; /* the attempt that is under way; NULL between attempts */
     int64_t due_mono_ns; /* of the next attempt */
 };

@@ -15,11 +15,25 @@ enum xr_code xr_gemini_path(const struct xr_stage_config *stage, struct xr_reque
     return XR_OK;
 }
 
+void xr_gemini_contents(struct xr_json *j) {
+    xr_json_key(j, XR_STR("contents"));
+    xr_json_array(j);
+    xr_json_object(j);
+    xr_json_kv_strz(j, "role", "user");
+    xr_json_key(j, XR_STR("parts"));
+    xr_json_array(j);
+}
+
+void xr_gemini_contents_end(struct xr_json *j) {
+    xr_json_array_end(j);
+    xr_json_object_end(j);
+    xr_json_array_end(j);
+}
+
 static void read_usage(yyjson_val *root, struct xr_usage *usage) {
     yyjson_val *metadata = xr_answer_member(root, "usageMetadata");
     struct xr_usage thoughts = XR_USAGE_NONE;
-    usage->input_tokens = xr_answer_count(metadata, "promptTokenCount");
-    usage->output_tokens = xr_answer_count(metadata, "candidatesTokenCount");
+    xr_answer_usage(metadata, "promptTokenCount", "candidatesTokenCount", usage);
     thoughts.output_tokens = xr_answer_count(metadata, "thoughtsTokenCount");
     xr_usage_add(usage, &thoughts);
 }

@@ -8,6 +8,10 @@
 XR_MUST_USE enum xr_code xr_gemini_path(const struct xr_stage_config *stage, struct xr_request *request,
                                         struct xr_err *err);
 
+/* Writes the key `contents` with one message of the user; its parts, one object each, go between the two. */
+void xr_gemini_contents(struct xr_json *j);
+void xr_gemini_contents_end(struct xr_json *j);
+
 /* The parts of the first candidate's content; *ret_parts NULL: it has none. They live as long as *answer, which is
  * empty before and on failure, and else the caller's to clear. usage's tokens are set before anything can fail; what
  * was thought counts as output. XR_REFUSED for a blocked prompt, no candidate, or one that did not end with STOP: the

@@ -21,18 +21,12 @@ static void write_system(struct xr_json *j) {
 }
 
 static void write_contents(struct xr_json *j, const struct xr_judge_call *call) {
-    xr_json_array(j);
-    xr_json_object(j);
-    xr_json_kv_strz(j, "role", "user");
-    xr_json_key(j, XR_STR("parts"));
-    xr_json_array(j);
+    xr_gemini_contents(j);
     xr_json_object(j);
     xr_json_key(j, XR_STR("text"));
     xr_judge_user_json(call, j);
     xr_json_object_end(j);
-    xr_json_array_end(j);
-    xr_json_object_end(j);
-    xr_json_array_end(j);
+    xr_gemini_contents_end(j);
 }
 
 static enum xr_code judge_google_build(const struct xr_stage_config *stage, struct xr_call *base,
@@ -42,7 +36,6 @@ static enum xr_code judge_google_build(const struct xr_stage_config *stage, stru
     xr_json_object(&j);
     xr_json_key(&j, XR_STR("systemInstruction"));
     write_system(&j);
-    xr_json_key(&j, XR_STR("contents"));
     write_contents(&j, call);
     xr_json_kv_raw(&j, "generationConfig", GENERATION_CONFIG);
     xr_json_object_end(&j);

@@ -43,17 +43,10 @@ static void put_audio(struct xr_json *j, const struct xr_buf *wav) {
 }
 
 static void put_contents(struct xr_json *j, const struct xr_buf *wav) {
-    xr_json_key(j, XR_STR("contents"));
-    xr_json_array(j);
-    xr_json_object(j);
-    xr_json_kv_strz(j, "role", "user");
-    xr_json_key(j, XR_STR("parts"));
-    xr_json_array(j);
+    xr_gemini_contents(j);
     put_instruction(j);
     put_audio(j, wav);
-    xr_json_array_end(j);
-    xr_json_object_end(j);
-    xr_json_array_end(j);
+    xr_gemini_contents_end(j);
 }
 
 static void put_config(struct xr_json *j) {

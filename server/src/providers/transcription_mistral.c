@@ -19,9 +19,7 @@ static enum xr_code read_answer(const struct xr_stage_config *stage, struct xr_c
     enum xr_code code = xr_answer_parse(response, &answer, err);
     if (code != XR_OK)
         return code;
-    yyjson_val *usage = xr_answer_member(answer.root, "usage");
-    call->usage.input_tokens = xr_answer_count(usage, "prompt_tokens");
-    call->usage.output_tokens = xr_answer_count(usage, "completion_tokens");
+    xr_answer_usage(xr_answer_member(answer.root, "usage"), "prompt_tokens", "completion_tokens", &call->usage);
     const struct xr_word_list words = {.list = xr_answer_member(answer.root, "segments"), .text = "text"};
     return xr_transcript_read((struct xr_transcribe_call *)call, &answer, &words, err);
 }

@@ -37,9 +37,7 @@ static enum xr_code read_answer(const struct xr_stage_config *stage, struct xr_c
     enum xr_code code = xr_answer_parse(response, &answer, err);
     if (code != XR_OK)
         return code;
-    yyjson_val *usage = xr_answer_member(answer.root, "usage");
-    call->usage.input_tokens = xr_answer_count(usage, "input_tokens");
-    call->usage.output_tokens = xr_answer_count(usage, "output_tokens");
+    xr_answer_usage(xr_answer_member(answer.root, "usage"), "input_tokens", "output_tokens", &call->usage);
     const struct xr_word_list words = words_of(answer.root);
     return xr_transcript_read((struct xr_transcribe_call *)call, &answer, &words, err);
 }

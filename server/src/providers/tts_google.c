@@ -30,18 +30,11 @@ static void put_config(struct xr_json *j, struct xr_str voice) {
 }
 
 static void put_contents(struct xr_json *j, struct xr_str text) {
-    xr_json_key(j, XR_STR("contents"));
-    xr_json_array(j);
-    xr_json_object(j);
-    xr_json_kv_strz(j, "role", "user");
-    xr_json_key(j, XR_STR("parts"));
-    xr_json_array(j);
+    xr_gemini_contents(j);
     xr_json_object(j);
     xr_json_kv_str(j, "text", text);
     xr_json_object_end(j);
-    xr_json_array_end(j);
-    xr_json_object_end(j);
-    xr_json_array_end(j);
+    xr_gemini_contents_end(j);
 }
 
 static enum xr_code build(const struct xr_stage_config *stage, struct xr_call *base, struct xr_request *request,

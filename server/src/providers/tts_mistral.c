@@ -33,9 +33,7 @@ static enum xr_code read_answer(const struct xr_stage_config *stage, struct xr_c
     enum xr_code code = xr_answer_parse(response, &answer, err);
     if (code != XR_OK)
         return code;
-    yyjson_val *usage = xr_answer_member(answer.root, "usage");
-    call->usage.input_tokens = xr_answer_count(usage, "prompt_tokens");
-    call->usage.output_tokens = xr_answer_count(usage, "completion_tokens");
+    xr_answer_usage(xr_answer_member(answer.root, "usage"), "prompt_tokens", "completion_tokens", &call->usage);
     struct xr_str text = xr_answer_str(answer.root, "audio_data");
     if (!text.ptr)
         return xr_answer_lacks(&answer, "audio_data", err);
