@@ -18,6 +18,7 @@ CONCURRENCY = 4
 SHARES = 4  # so many replays can have all of their requests at one provider
 LATENCY_MS = 100
 DURATIONS = tuple(300 + 20 * i for i in range(16))
+UNLUCKY_MS = 400
 SPELLINGS = ("", "/", "{version}", "{version}/")
 
 
@@ -25,6 +26,10 @@ def stage_env(stage: Stage, vendor: Vendor, fake: Vendors, **more: str) -> dict[
     """The variables of that stage alone."""
     values = {"PROVIDER": PROVIDERS[stage, vendor], "BASE_URL": fake.url(vendor), **more}
     return {f"XRAY_{stage.upper()}_{name}": value for name, value in values.items()}
+
+
+def is_unlucky(call: Call) -> bool:
+    return "unlucky" in call.text if call.stage == "judge" else call.audio is not None and call.audio.ms < 600
 
 
 def key_headers(call: Call) -> list[str]:
@@ -148,3 +153,57 @@ def test_judges_side_by_side(tmp_path: Path, vendors: Vendors) -> None:
         assert api.verdict(api.begin(api.new_conversation(judged), recording(300)))["type"] == "evaluation_complete"
     assert len(vendors.calls(stage="judge")) == 8
     assert 1 < vendors.peak <= CONCURRENCY
+
+
+# --- those that wait ---
+
+
+@pytest.mark.concurrent
+def test_concurrency_of_one_is_one_at_a_time(tmp_path: Path, vendors: Vendors) -> None:
+    """Whoever they are for: a local model server may have room for no more."""
+    vendors.delay(LATENCY_MS)
+    env = vendors.env("openai") | {"XRAY_PROVIDER_CONCURRENCY": "1"}
+    with cloud(tmp_path / "data", vendors, env) as (_, api):
+        conversation = api.new_conversation(talk(2))
+
+        def run(_: int) -> str:
+            return api.verdict(api.begin(conversation, recording(700, 800)))["type"]
+
+        assert together(run, range(4)) == ["evaluation_complete"] * 4
+    assert vendors.peak == 1
+
+
+@pytest.mark.parametrize("stage", ["transcription", "judge"])
+def test_waiting_for_a_place_is_no_time_out(tmp_path: Path, vendors: Vendors, stage: Stage) -> None:
+    """All of them need several times as long as one may take."""
+    replays, deadline_s, latency_ms = 16, 3, 250
+    vendors.delay(latency_ms, stage=stage)
+    env = vendors.env("openai") | {"XRAY_PROVIDER_CONCURRENCY": "1", "XRAY_STAGE_TIMEOUT_S": str(deadline_s)}
+    turns, judges = (2, []) if stage == "transcription" else (1, ["They are polite.", "They are brief."])
+    assert replays * 2 * latency_ms > 2000 * deadline_s
+    with cloud(tmp_path / "data", vendors, env) as (_, api):
+        conversation = api.new_conversation(talk(turns, *judges))
+
+        def run(_: int) -> str:
+            return api.verdict(api.begin(conversation, recording(*(700, 800)[:turns])))["type"]
+
+        assert together(run, range(replays)) == ["evaluation_complete"] * replays
+    assert len(vendors.calls(stage=stage)) == replays * 2  # nothing was asked twice
+
+
+@pytest.mark.concurrent
+@pytest.mark.parametrize("stage", ["transcription", "judge"])
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_waiting_retry_holds_nobody_up(tmp_path: Path, vendors: Vendors, stage: Stage, concurrency: int) -> None:
+    """More replays wait for another attempt than there are places; the others are done before that."""
+    waiting = 2 * SHARES
+    refused = vendors.fail("limited_hour", stage=stage, when=is_unlucky)
+    env = vendors.env("openai") | {"XRAY_PROVIDER_CONCURRENCY": str(concurrency)}
+    with cloud(tmp_path / "data", vendors, env) as (_, api):
+        unlucky = api.new_conversation(talk(1, "They are unlucky."))
+        lucky = api.new_conversation(talk(2, "They are polite."))
+        held = [api.begin(unlucky, recording(UNLUCKY_MS)) for _ in range(waiting)]
+        vendors.wait_calls(waiting, stage=stage, ended=True)
+        assert api.verdict(api.begin(lucky, recording(700, 800)))["type"] == "evaluation_complete"
+        assert refused.hits == waiting  # nobody has tried again yet: after 30 s
+        assert [api.detail(replay)["lifecycle_state"] for replay in held] == ["analyzing"] * waiting

@@ -131,7 +131,8 @@
 #define XR_PROVIDERS_WARNINGS_MAX XR_KIB(16)
 #define XR_PROVIDER_ERROR_MAX 512 /* of a provider's own words in an error message */
 #define XR_PROVIDER_CONCURRENCY_MAX 256 /* calls of one replay, or of one conversation's speech, at once */
-#define XR_PROVIDER_SHARES 4 /* so many replays can have all of theirs at one provider */
+#define XR_PROVIDER_SHARES 4 /* so many replays can have all of theirs at one provider; unless each has only one */
+#define XR_PROVIDER_ANSWERS_MAX XR_MIB(512) /* all responses of providers that are in memory */
 #define XR_PROVIDER_BODY_MAX XR_MIB(32) /* one request to a provider: 12 minutes of speech even as base64 */
 #define XR_CLOUD_RATE 16000 /* Hz of the speech that is sent away: what speech recognition works with */
 #define XR_CLOUD_CUT_MS_MIN 200 /* a shorter turn is sent with silence behind it: OpenAI refuses less than 100 ms */
@@ -162,7 +163,7 @@
 #define XR_JOB_ATTEMPTS 3
 #define XR_JOB_BACKOFF_MS 500 /* doubled each attempt, plus up to half of it at random */
 #define XR_JOB_BACKOFF_MAX_MS 60000 /* before what is added at random */
-#define XR_JOB_LEASE_MARGIN_S 30 /* lease = stage time-out + this */
+#define XR_JOB_LEASE_MARGIN_S 30 /* lease = twice the stage time-out (once waiting for a provider) + this */
 #define XR_SWEEP_NAMES_MAX 262144 /* names held at once by the sweep of files at start */
 #define XR_LAST_ERROR_MAX 1024
 #define XR_LOG_LINE_MAX XR_KIB(4)

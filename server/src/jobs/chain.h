@@ -132,7 +132,8 @@ void xr_chain_progress(struct xr_chain *chain, int percent, enum xr_step step);
 
 /* The chain's last act when there is no verdict. */
 void xr_chain_fail(struct xr_chain *chain, enum xr_reason reason, const char *message); /* permanent */
-void xr_chain_release(struct xr_chain *chain); /* the server stops */
+/* Back into the queue, where no deadline runs: the server stops, or the provider was busy with others all the time. */
+void xr_chain_release(struct xr_chain *chain);
 void xr_chain_drop(struct xr_chain *chain); /* not `analyzing` any more */
 /* A fault of ours: tried again later, and after the last attempt the replay fails max_attempts_exceeded. */
 void xr_chain_fault(struct xr_chain *chain, const struct xr_err *err);

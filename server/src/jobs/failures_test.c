@@ -145,6 +145,29 @@ static void a_fault_that_passes_is_forgotten(void **state) {
     assert_string_equal(run_job(run).state, "none");
 }
 
+/* No place at the provider until the deadline, four times: more than a job has attempts. */
+static void a_replay_that_found_no_place_goes_back_into_the_queue(void **state) {
+    static const enum xr_stage_kind STAGES[] = {XR_STAGE_TRANSCRIPTION, XR_STAGE_JUDGE};
+    enum { TIMES = XR_JOB_ATTEMPTS + 1 };
+    struct rig *rig = *state;
+    rig_dialogue(rig, 1, 1);
+    rig_start(rig);
+    for (uint8_t i = 0; i < 2; i++) {
+        fake_forget(rig->fake);
+        fake_script(rig->fake, (struct fake_rule){.stage = STAGES[i], .code = XR_OVERLOADED, .times = TIMES});
+        size_t before = fake_started(rig->fake, STAGES[i]);
+        struct run *run = run_new(rig, (uint8_t)(i + 1), 1);
+        xr_jobs_kick(rig->jobs);
+        for (int n = 0; n < TIMES; n++)
+            rig_await_ending(rig, "released");
+        run_await(run);
+        assert_int_equal(run_row(run).state, XR_COMPLETED);
+        assert_int_equal(run_row(run).passed, 1);
+        assert_int_equal(fake_started(rig->fake, STAGES[i]), before + TIMES + 1);
+        assert_string_equal(run_job(run).state, "none");
+    }
+}
+
 static void a_waiting_retry_is_not_run_before_its_time(void **state) {
     struct rig *rig = *state;
     rig_dialogue(rig, 2, 0);
@@ -201,6 +224,7 @@ int main(void) {
         TEST(a_judge_that_fails_fails_the_replay_and_keeps_the_assertions),
         TEST(a_judge_that_refuses_is_errored_and_the_replay_completes),
         TEST(a_fault_that_passes_is_forgotten),
+        TEST(a_replay_that_found_no_place_goes_back_into_the_queue),
         TEST(a_waiting_retry_is_not_run_before_its_time),
         TEST(the_first_failure_cancels_the_others_and_is_the_one_told),
         TEST(turns_after_a_failure_are_not_sent),

@@ -61,7 +61,7 @@ bool xr_jobs_stopping(const struct xr_jobs *jobs) {
 }
 
 int64_t xr_jobs_lease_s(const struct xr_jobs *jobs) {
-    return jobs->config.stage_timeout_s + XR_JOB_LEASE_MARGIN_S;
+    return 2 * jobs->config.stage_timeout_s + XR_JOB_LEASE_MARGIN_S;
 }
 
 static bool transcription_is(const struct xr_jobs *jobs, const char *provider) {

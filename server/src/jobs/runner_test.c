@@ -166,7 +166,7 @@ static enum xr_code take_over(struct xr_store_tx *tx, void *ctx, struct xr_err *
 /* Somebody else's claim, once the lease is over. */
 static struct xr_job steal(struct rig *rig) {
     struct xr_job stolen;
-    rig_pass(rig, 2 * RIG_STAGE_TIMEOUT_S * MS_PER_S);
+    rig_pass(rig, 3 * RIG_STAGE_TIMEOUT_S * MS_PER_S);
     assert_int_equal(rig_write(rig, take_over, &stolen), XR_OK);
     return stolen;
 }

@@ -224,7 +224,7 @@ static void all_answered(struct xr_chain *chain) {
     struct xr_err err;
     const struct turn_call *failed = chain->transcription->failed;
     note_usage(chain);
-    if (xr_jobs_stopping(chain->jobs) && failed)
+    if (failed && (xr_jobs_stopping(chain->jobs) || failed->transcribe.call.code == XR_OVERLOADED))
         xr_chain_release(chain);
     else if (failed)
         transcription_failed(chain, &failed->transcribe.call.err);

@@ -106,7 +106,7 @@ static void judged(struct xr_chain *chain) {
         for (size_t i = 0; i < chain->judging->count; i++)
             take_answer(chain, i);
         give_verdict(chain);
-    } else if (xr_jobs_stopping(chain->jobs)) {
+    } else if (xr_jobs_stopping(chain->jobs) || failure->code == XR_OVERLOADED) {
         xr_chain_release(chain);
     } else if (failure->code == XR_NO_CREDENTIAL) {
         xr_chain_fail(chain, XR_REASON_MISSING_CREDENTIAL, failure->message);

@@ -20,7 +20,8 @@ struct xr_client {
     pthread_mutex_t lock; /* a leaf; guards the next two */
     struct xr_places places;
     struct xr_exchange_list to_send;
-    struct xr_exchange_list active; /* the thread's: under way or backing off */
+    struct xr_answers answers;
+    struct xr_exchange_list active; /* the thread's: attempts under way */
     int64_t next_sweep; /* the thread's */
     bool again; /* the thread's: there is something new to look at */
 };
@@ -43,12 +44,26 @@ static bool is_cancelled(const struct xr_client *client, const struct xr_exchang
     return atomic_load(&client->stopping) || (exchange->group && atomic_load(&exchange->group->cancelled));
 }
 
-/* XR_OK while the exchange may go on; else why not, in the exchange too. */
+static enum xr_code too_late(struct xr_exchange *exchange) {
+    struct xr_err last = exchange->err;
+    if (xr_places_crowded_out(exchange))
+        return xr_fail(&exchange->err, XR_OVERLOADED, NULL, "it was busy with others until the deadline");
+    if (!exchange->placed)
+        return xr_fail(&exchange->err, XR_TIMEOUT, NULL, "the deadline passed before its turn had come");
+    if (!last.message[0])
+        return xr_fail(&exchange->err, XR_TIMEOUT, NULL, "the deadline passed before it answered");
+    xr_fail(&exchange->err, XR_TIMEOUT, NULL, "the deadline passed after %d attempts; before that: %s",
+            exchange->attempts, last.message);
+    exchange->err.status = last.status;
+    return XR_TIMEOUT;
+}
+
+/* XR_OK while the exchange may go on; else why not, in the exchange too. One that waits: under the lock. */
 static enum xr_code look(const struct xr_client *client, struct xr_exchange *exchange, int64_t now) {
     if (is_cancelled(client, exchange))
         return exchange->code = xr_fail(&exchange->err, XR_CANCELLED, NULL, "cancelled");
-    if (now >= exchange->deadline_mono_ns)
-        return exchange->code = xr_fail(&exchange->err, XR_TIMEOUT, NULL, "the deadline passed");
+    if (now >= xr_places_deadline(exchange))
+        return exchange->code = too_late(exchange);
     return XR_OK;
 }
 
@@ -101,6 +116,26 @@ static int64_t pause_ns(const struct xr_client *client, const struct xr_exchange
     return XR_NS_PER_MS * xr_retry_delay_ms(exchange->attempts, client->config.backoff_ms, retry_after_s, random);
 }
 
+static void forget_answer(struct xr_exchange *exchange) {
+    atomic_fetch_sub(&exchange->answers->bytes, exchange->counted);
+    exchange->counted = 0;
+}
+
+/* Whoever waits goes on meanwhile. */
+static void back_off(struct xr_client *client, struct xr_exchange *exchange, int64_t now, int64_t pause) {
+    xr_exchange_remove(&client->active, exchange);
+    exchange->due_mono_ns = now + pause;
+    xr_buf_clear(&exchange->response);
+    forget_answer(exchange);
+    if (exchange->released)
+        exchange->released(exchange);
+    pthread_mutex_lock(&client->lock);
+    xr_places_leave(&client->places, exchange);
+    xr_places_wait(&client->places, exchange, now);
+    pthread_mutex_unlock(&client->lock);
+    client->again = true;
+}
+
 static void attempt_over(struct xr_client *client, struct xr_exchange *exchange, CURLcode result) {
     struct xr_transfer_result r = xr_transfer_finish(exchange->transfer, result, client->config.secrets);
     drop_transfer(client, exchange);
@@ -114,7 +149,7 @@ static void attempt_over(struct xr_client *client, struct xr_exchange *exchange,
         fail_for_good(client, exchange);
         return;
     }
-    exchange->due_mono_ns = now + pause;
+    back_off(client, exchange, now, pause);
 }
 
 static void take_results(struct xr_client *client) {
@@ -137,7 +172,7 @@ static struct xr_exchange_list take_ready(struct xr_client *client, int64_t now,
             xr_exchange_append(&ready, e);
         }
     }
-    for (struct xr_exchange *e; (e = xr_places_next(&client->places));)
+    for (struct xr_exchange *e; (e = xr_places_next(&client->places, now));)
         xr_exchange_append(&ready, e);
     pthread_mutex_unlock(&client->lock);
     return ready;
@@ -169,8 +204,6 @@ static void sweep_active(struct xr_client *client, int64_t now) {
         if (look(client, e, now) != XR_OK) {
             drop_transfer(client, e);
             over(client, e, e->code);
-        } else if (!e->transfer && now >= e->due_mono_ns) {
-            begin_attempt(client, e);
         }
     }
 }
@@ -216,8 +249,14 @@ void xr_client_queue(struct xr_client *client, struct xr_exchange *exchange) {
     exchange->response = (struct xr_buf){0};
     exchange->transfer = NULL;
     exchange->attempts = 0;
+    exchange->answers = &client->answers;
+    exchange->counted = 0;
+    exchange->order = 0;
+    exchange->placed = false;
+    exchange->due_mono_ns = INT64_MIN;
+    int64_t now = now_mono(client);
     pthread_mutex_lock(&client->lock);
-    xr_exchange_append(&client->places.waiting, exchange);
+    xr_places_wait(&client->places, exchange, now);
     pthread_mutex_unlock(&client->lock);
     wake(client);
 }
@@ -231,6 +270,7 @@ void xr_client_send(struct xr_client *client, struct xr_exchange *exchange) {
 
 /* The wake-up comes under the lock: with the last place given back, the client may be freed as soon as it is open. */
 void xr_client_leave(struct xr_client *client, struct xr_exchange *exchange) {
+    forget_answer(exchange);
     pthread_mutex_lock(&client->lock);
     xr_places_leave(&client->places, exchange);
     wake(client);
@@ -268,6 +308,7 @@ enum xr_code xr_client_new(const struct xr_client_config *config, struct xr_clie
     client->config = *config;
     client->curl = curl;
     client->places = (struct xr_places){.per_group = config->per_group, .per_lane = config->per_lane};
+    client->answers.max = config->answers_max;
     pthread_mutex_init(&client->lock, NULL);
     if (!start_thread(client)) {
         free_client(client);

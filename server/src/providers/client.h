@@ -3,14 +3,16 @@
  * kept, HTTP/2 where it is offered, verified TLS, retries, and a bound on how many are under way. Redirects are not
  * followed. Any thread may call anything but free, which belongs to who made it.
  *
- *   xr_client_queue -> [waits for its place] -> ready -> (its maker prepares it) -> xr_client_send
- *     -> [attempts, with pauses] -> done -> (its maker reads the response) -> xr_client_leave
+ *   xr_client_queue -> [waits for a place] -> ready -> (its maker prepares it) -> xr_client_send -> [attempt]
+ *                              ^                                                                       |
+ *                              +---------- [pause] <- released <- it failed, and may go better --------+
+ *                                                                                                      v
+ *                                          xr_client_leave <- (its maker reads the response) <- done <-+
  *
- * ready and done are called on the client's thread and must be short: every other exchange waits for them. The bodies
- * of requests and responses exist only while an exchange has a place, so the places bound their memory too.
- *
- * Places: an exchange belongs to a lane and to a group. A group has at most `per_group` places, a lane `per_lane`; the
- * next free place of a lane goes to the group that has the fewest, and within a group to the one that came first. */
+ * ready, released and done are called on the client's thread and must be short: every other exchange waits for them.
+ * The bodies of requests and responses exist only while an exchange has a place, so the places bound their memory;
+ * responses have a bound of their own besides (answers_max), since few are as large as each may be. Who has which place
+ * when: places.h. */
 #pragma once
 #include "base/clock.h"
 #include "providers/exchange.h"
@@ -23,6 +25,7 @@ struct xr_client_config {
     const char *ca_file; /* NULL: the system's certificates */
     unsigned per_group, per_lane;
     int64_t backoff_ms; /* XR_RETRY_BACKOFF_MS */
+    size_t answers_max; /* bytes of all responses at a time; what would pass it is tried again later */
 };
 struct xr_client;
 XR_MUST_USE enum xr_code xr_client_new(const struct xr_client_config *config, struct xr_client **ret_client,
@@ -35,6 +38,6 @@ XR_DEFINE_FREEP(struct xr_client, xr_client_free)
 /* Never waits and never calls back from inside. */
 void xr_client_queue(struct xr_client *client, struct xr_exchange *exchange);
 void xr_client_send(struct xr_client *client, struct xr_exchange *exchange);
-/* Gives the place back: after done, or after ready instead of sending. The client does not touch the exchange, nor its
- * group, any more once it has returned. */
+/* Gives the place back: after done, or after ready instead of sending, when the response has been freed. The client
+ * does not touch the exchange, nor its group, any more once it has returned. */
 void xr_client_leave(struct xr_client *client, struct xr_exchange *exchange);

@@ -13,7 +13,7 @@
     test_host_script(host, answers_, sizeof answers_ / sizeof *answers_)
 #define KEY "sk-secret-0123456789"
 
-enum { MANY = 40, SOON_MS = 2000 };
+enum { MANY = 40, SOON_MS = 2000, ANSWERS_MAX = 16384 };
 
 /* A client, a host, and exchanges whose maker prepares them at once and reads them in `over`. */
 struct fixture {
@@ -62,7 +62,8 @@ static int setup_with(void **state, unsigned per_group, unsigned per_lane) {
                                       .secrets = f->config,
                                       .per_group = per_group,
                                       .per_lane = per_lane,
-                                      .backoff_ms = 2};
+                                      .backoff_ms = 2,
+                                      .answers_max = ANSWERS_MAX};
     assert_int_equal(xr_client_new(&config, &f->client, NULL), XR_OK);
     *state = f;
     return 0;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The way of a call, and on which thread:
  *
- *   start -> [its place] -> build -> [attempts] -> read -> the call's done
- *   caller    client        pool      client       pool
+ *   start -> [a place] -> build -> [an attempt] -> read -> the call's done
+ *   caller    client       pool     client          pool
+ *
+ * An attempt that failed may be made again: the request is dropped meanwhile and built once more.
  *
  * A judge's prompt and answer of the usual size are written and read on the client's thread: that takes some
  * microseconds, and each way over the pool some tens. */
@@ -65,7 +67,7 @@ static void go_on(struct errand *errand, void (*run)(struct xr_task *task), bool
 static void name_provider(const struct errand *errand, struct xr_err *err) {
     int status = err->status;
     struct xr_buf safe = xr_buf_make(XR_PROVIDER_ERROR_MAX + 1);
-    if (err->code != XR_UNAVAILABLE && err->code != XR_REFUSED && err->code != XR_TIMEOUT)
+    if (err->code != XR_UNAVAILABLE && err->code != XR_REFUSED && err->code != XR_TIMEOUT && err->code != XR_OVERLOADED)
         return;
     xr_redact_text(errand->cloud->config, xr_str_from(err->message), &safe);
     xr_fail(err, err->code, NULL, "%s: %.*s", stage_of(errand)->provider->name, XR_STR_ARG(xr_buf_view(&safe)));
@@ -73,16 +75,22 @@ static void name_provider(const struct errand *errand, struct xr_err *err) {
     xr_buf_clear(&safe);
 }
 
+static void drop_request(struct errand *errand) {
+    xr_buf_clear(&errand->request.body);
+    xr_arena_free(errand->request.arena);
+    errand->request = (struct xr_request){0};
+    memset(errand->exchange.headers, 0, sizeof errand->exchange.headers);
+}
+
 /* has_place: it is given back before the call is answered, whose group may be gone then. */
 static void finish(struct errand *errand, enum xr_code code, struct xr_err *err, bool has_place) {
     struct xr_call *call = errand->call;
     if (code != XR_OK)
         name_provider(errand, err);
+    xr_buf_clear(&errand->exchange.response);
+    drop_request(errand);
     if (has_place)
         xr_client_leave(errand->cloud->client, &errand->exchange);
-    xr_buf_clear(&errand->exchange.response);
-    xr_buf_clear(&errand->request.body);
-    xr_arena_free(errand->request.arena);
     free(errand);
     xr_call_answer(call, code, err);
 }
@@ -130,7 +138,7 @@ static void build(struct xr_task *task) {
         finish(errand, code, &err, true);
 }
 
-static void never_asked(struct xr_task *task) {
+static void given_up(struct xr_task *task) {
     struct errand *errand = errand_of(task);
     struct xr_err err = errand->exchange.err; /* which goes with the errand */
     finish(errand, errand->exchange.code, &err, false);
@@ -149,10 +157,15 @@ static bool has_small_request(const struct xr_call *call) {
 
 static void ready(struct xr_exchange *exchange) {
     struct errand *errand = (struct errand *)exchange;
+    errand->call->deadline_mono_ns = exchange->deadline_mono_ns; /* later, if it had to wait */
     if (exchange->code == XR_OK)
         go_on(errand, build, has_small_request(errand->call));
     else
-        go_on(errand, never_asked, true);
+        go_on(errand, given_up, true);
+}
+
+static void released(struct xr_exchange *exchange) {
+    drop_request((struct errand *)exchange);
 }
 
 /* --- the response --- */
@@ -188,10 +201,10 @@ static enum xr_code read_response(struct errand *errand, struct xr_err *err) {
     struct xr_response response = {.body = exchange->response.data,
                                    .len = exchange->response.len,
                                    .content_type = media_type(exchange->content_type)};
+    errand->call->usage.calls = 1; /* to be paid, whether or not it is still wanted */
     enum xr_code code = xr_call_check(errand->call, err);
     if (code != XR_OK)
         return code;
-    errand->call->usage.calls = 1;
     /* A host may say a request's key again, in a transcript or a judge's reason, which are kept. Speech is not text. */
     if (errand->call->stage != XR_STAGE_TTS)
         xr_redact_keys(errand->cloud->config, response.body, response.len);
@@ -229,6 +242,7 @@ enum xr_code xr_cloud_start(struct xr_cloud *cloud, struct xr_call *call, struct
     errand->exchange.group = call->group;
     errand->exchange.deadline_mono_ns = call->deadline_mono_ns;
     errand->exchange.ready = ready;
+    errand->exchange.released = released;
     errand->exchange.done = done;
     xr_client_queue(cloud->client, &errand->exchange);
     return XR_OK;
@@ -244,8 +258,9 @@ enum xr_code xr_cloud_new(const struct xr_providers_config *config, unsigned con
                                       .secrets = config,
                                       .ca_file = xr_providers_ca_file(config),
                                       .per_group = concurrency,
-                                      .per_lane = concurrency * XR_PROVIDER_SHARES,
-                                      .backoff_ms = XR_RETRY_BACKOFF_MS};
+                                      .per_lane = concurrency == 1 ? 1 : concurrency * XR_PROVIDER_SHARES,
+                                      .backoff_ms = XR_RETRY_BACKOFF_MS,
+                                      .answers_max = XR_PROVIDER_ANSWERS_MAX};
     enum xr_code code = xr_pool_new("cloud", THREADS, SIZE_MAX, &cloud->pool, err);
     if (code == XR_OK)
         code = xr_client_new(&client, &cloud->client, err);

@@ -13,14 +13,19 @@ struct xr_exchange {
     /* Who asks: set before xr_client_queue. */
     unsigned lane; /* below XR_LANES */
     struct xr_call_group *group; /* may be NULL */
-    int64_t deadline_mono_ns; /* of all attempts, waiting included */
-    /* It has its place and is to be prepared and sent; or, with a code other than XR_OK, it is over without having had
-     * one: XR_CANCELLED, XR_TIMEOUT. */
+    /* Of all attempts, waiting included, but not waiting for the group's first place in the lane: once there is one it
+     * is that much later. */
+    int64_t deadline_mono_ns;
+    /* It has a place and is to be prepared and sent; or, with a code other than XR_OK, it is over and has none:
+     * XR_CANCELLED, XR_TIMEOUT, or XR_OVERLOADED when the group never had one. */
     void (*ready)(struct xr_exchange *exchange);
+    /* An attempt failed and another will follow: until then it has no place, and what was prepared is not needed any
+     * more; ready comes once more. NULL: there is nothing to drop. */
+    void (*released)(struct xr_exchange *exchange);
     /* It has its response, or has failed; it still has its place. */
     void (*done)(struct xr_exchange *exchange);
 
-    /* What is asked: set before xr_client_send; valid until done. */
+    /* What is asked: set before xr_client_send; valid until released or done. */
     const char *url;
     const char *headers[XR_HEADERS_MAX]; /* "Name: value"; unused ones NULL */
     struct xr_str body; /* application/json, unless there are parts */
@@ -31,7 +36,7 @@ struct xr_exchange {
 
     /* The answer. Without a response, or with one that is not a 2xx: XR_UNAVAILABLE (err->status: its status, 0 for
      * none). A response over response_max, or in an unknown encoding: XR_REFUSED. XR_TIMEOUT when the deadline passed,
-     * XR_CANCELLED, XR_NO_MEMORY.
+     * XR_OVERLOADED, XR_CANCELLED, XR_NO_MEMORY.
      */
     enum xr_code code;
     struct xr_err err;
@@ -41,6 +46,16 @@ struct xr_exchange {
 
     /* The client's. */
     struct xr_exchange *next, *prev;
-    struct xr_transfer *transfer; /* the attempt that is under way; NULL between attempts */
+    struct xr_transfer *transfer; /* the attempt that is under way */
+    struct xr_answers *answers; /* where the response's bytes count */
+    size_t counted; /* of them */
+    uint64_t order; /* of its group */
+    bool placed; /* has had a place */
     int64_t due_mono_ns; /* of the next attempt */
+};
+
+/* The bytes of all responses that are in memory. */
+struct xr_answers {
+    _Atomic size_t bytes; /* only the client's thread adds */
+    size_t max;
 };

@@ -30,25 +30,64 @@ struct xr_exchange *xr_exchange_take(struct xr_exchange_list *list) {
     return first;
 }
 
-static unsigned held_by(const struct xr_call_group *group) {
-    return group ? group->under_way : 0;
+/* NULL: it has no group. */
+static struct xr_stage_wait *wait_of(const struct xr_exchange *exchange) {
+    return exchange->group ? &exchange->group->wait[exchange->lane] : NULL;
 }
 
-static bool may_have_one(const struct xr_places *places, const struct xr_exchange *exchange) {
-    return places->used[exchange->lane] < places->per_lane && held_by(exchange->group) < places->per_group;
+static int64_t later(int64_t at, int64_t by) {
+    return by > 0 && at > INT64_MAX - by ? INT64_MAX : at + by;
 }
 
-struct xr_exchange *xr_places_next(struct xr_places *places) {
+bool xr_places_crowded_out(const struct xr_exchange *exchange) {
+    const struct xr_stage_wait *wait = wait_of(exchange);
+    return wait && !wait->served && wait->since_ns < exchange->deadline_mono_ns;
+}
+
+int64_t xr_places_deadline(const struct xr_exchange *exchange) {
+    const struct xr_stage_wait *wait = wait_of(exchange);
+    return wait && !exchange->placed ? later(exchange->deadline_mono_ns, wait->waited_ns) : exchange->deadline_mono_ns;
+}
+
+void xr_places_wait(struct xr_places *places, struct xr_exchange *exchange, int64_t now) {
+    struct xr_stage_wait *wait = wait_of(exchange);
+    uint64_t *order = exchange->group ? &exchange->group->order : &exchange->order;
+    if (*order == 0)
+        *order = ++places->last_order;
+    exchange->order = *order;
+    if (wait && !wait->waits) {
+        wait->waits = true;
+        wait->since_ns = now;
+    }
+    xr_exchange_append(&places->waiting, exchange);
+}
+
+static bool may_have_one(const struct xr_places *places, const struct xr_exchange *exchange, int64_t now) {
+    return places->used[exchange->lane] < places->per_lane && now >= exchange->due_mono_ns &&
+           (!exchange->group || exchange->group->under_way < places->per_group);
+}
+
+static void give(struct xr_places *places, struct xr_exchange *exchange, int64_t now) {
+    struct xr_stage_wait *wait = wait_of(exchange);
+    xr_exchange_remove(&places->waiting, exchange);
+    places->used[exchange->lane]++;
+    if (exchange->group)
+        exchange->group->under_way++;
+    if (wait && !wait->served) {
+        wait->served = true;
+        wait->waited_ns = now - wait->since_ns;
+    }
+    exchange->deadline_mono_ns = xr_places_deadline(exchange);
+    exchange->placed = true;
+}
+
+struct xr_exchange *xr_places_next(struct xr_places *places, int64_t now) {
     struct xr_exchange *next = NULL;
     for (struct xr_exchange *e = places->waiting.first; e; e = e->next)
-        if (may_have_one(places, e) && (!next || held_by(e->group) < held_by(next->group)))
+        if (may_have_one(places, e, now) && (!next || e->order < next->order))
             next = e;
-    if (!next)
-        return NULL;
-    xr_exchange_remove(&places->waiting, next);
-    places->used[next->lane]++;
-    if (next->group)
-        next->group->under_way++;
+    if (next)
+        give(places, next, now);
     return next;
 }
 

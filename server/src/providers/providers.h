@@ -48,7 +48,7 @@ bool xr_providers_variable(struct xr_str name);
 struct xr_providers; /* any thread */
 /* config is borrowed. workers: threads (and decoders) of the local providers, 1..64. concurrency, 1..256: the most
  * calls of one group at a time that another host answers; all groups together may have XR_PROVIDER_SHARES times as many
- * of a stage, so that one whose calls hang leaves room to the others. */
+ * of a stage, so that one whose calls hang leaves room to the others. With 1 there is no more than one of a stage. */
 XR_MUST_USE enum xr_code xr_providers_new(const struct xr_providers_config *config, unsigned workers,
                                           unsigned concurrency, const struct xr_clock *clock,
                                           struct xr_providers **ret_providers, struct xr_err *err);
@@ -56,10 +56,17 @@ XR_MUST_USE enum xr_code xr_providers_new(const struct xr_providers_config *conf
 void xr_providers_free(struct xr_providers *providers);
 XR_DEFINE_FREEP(struct xr_providers, xr_providers_free)
 
-/* Cancels every call that carries the group, soon; each is still answered. Zeroed is ready to use. */
+/* The calls of one replay, or of one conversation's speech. `cancelled` ends each of them soon; each is still answered.
+ * Zeroed is ready to use. */
 struct xr_call_group {
     _Atomic bool cancelled;
-    unsigned under_way; /* the implementation's */
+    /* The implementation's: places.h. */
+    unsigned under_way;
+    uint64_t order;
+    struct xr_stage_wait {
+        int64_t since_ns, waited_ns;
+        bool waits, served;
+    } wait[XR_STAGE_KIND_COUNT];
 };
 
 /* What calls have used. Sums; -1: not known, or there is no such thing. */
@@ -76,13 +83,16 @@ void xr_usage_add(struct xr_usage *sum, const struct xr_usage *more);
 /* Common to the three requests. */
 struct xr_call {
     struct xr_call_group *group; /* may be NULL */
-    int64_t deadline_mono_ns; /* the call ends XR_TIMEOUT there */
+    /* The call ends XR_TIMEOUT there. The time in which none of its group's calls of this stage could be sent, because
+     * others were being answered, does not count: it is added once one is. If that takes until the deadline, the call
+     * ends XR_OVERLOADED. */
+    int64_t deadline_mono_ns;
     void (*done)(struct xr_call *call);
     void *ctx;
     /* Set before done: */
     enum xr_code code;
-    /* code XR_UNAVAILABLE, XR_REFUSED, XR_NO_CREDENTIAL, XR_TIMEOUT, XR_CANCELLED, XR_INTERNAL; XR_IO, XR_STORAGE_FULL,
-     * XR_NO_MEMORY when the caller's file or arena, or memory itself, gave out. */
+    /* code XR_UNAVAILABLE, XR_REFUSED, XR_NO_CREDENTIAL, XR_TIMEOUT, XR_OVERLOADED, XR_CANCELLED, XR_INTERNAL; XR_IO,
+     * XR_STORAGE_FULL, XR_NO_MEMORY when the caller's file or arena, or memory itself, gave out. */
     struct xr_err err;
     struct xr_usage usage; /* also of a call that failed: an unusable answer is paid for */
     struct xr_providers *providers; /* the implementation's from here on */

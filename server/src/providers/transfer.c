@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "providers/redact.h"
 #include "providers/retry.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -16,7 +17,8 @@ struct xr_transfer {
     struct curl_slist *headers;
     curl_mime *mime;
     struct xr_exchange *exchange;
-    bool too_large;
+    bool too_large; /* the response alone */
+    bool no_room; /* all responses together */
     bool headers_ended; /* with their empty line */
     char message[CURL_ERROR_SIZE];
 };
@@ -33,6 +35,15 @@ static bool is_success(long status) {
     return status >= STATUS_OK && status < STATUS_OK_END;
 }
 
+static bool count_bytes(struct xr_exchange *exchange, size_t n) {
+    struct xr_answers *answers = exchange->answers;
+    if (n > answers->max - atomic_load(&answers->bytes))
+        return false;
+    atomic_fetch_add(&answers->bytes, n);
+    exchange->counted += n;
+    return true;
+}
+
 /* Returning less than it was given ends the transfer. */
 static size_t take_body(char *bytes, size_t size, size_t count, void *arg) {
     struct xr_transfer *transfer = arg;
@@ -40,6 +51,10 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg) {
     size_t n = size * count, max = is_success(status_of(transfer)) ? transfer->exchange->response_max : ERROR_BODY_MAX;
     if (n > max - body->len) {
         transfer->too_large = true;
+        return 0;
+    }
+    if (!count_bytes(transfer->exchange, n)) {
+        transfer->no_room = true;
         return 0;
     }
     xr_buf_append(body, bytes, n);
@@ -294,6 +309,11 @@ struct xr_transfer_result xr_transfer_finish(struct xr_transfer *transfer, CURLc
     /* An error's body is only told; that it is cut short, or does not come to its end, does not matter. */
     if (status >= STATUS_OK_END && !exchange->response.failed)
         return refused(transfer, status, secrets);
+    if (transfer->no_room) {
+        xr_fail(&exchange->err, XR_UNAVAILABLE, NULL, "the answers under way take more than %zu MiB",
+                exchange->answers->max / XR_MIB(1));
+        return fail(transfer, XR_UNAVAILABLE, true);
+    }
     if (transfer->too_large || result == CURLE_FILESIZE_EXCEEDED || result == CURLE_BAD_CONTENT_ENCODING)
         return unusable(transfer, result);
     return no_response(transfer, result, secrets);
