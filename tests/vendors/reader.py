@@ -23,7 +23,6 @@ from vendors.requests import items, member
 from vendors.shapes import from_base64
 
 BOUNDS: Mapping[Stage, int] = {"tts": 64 << 20, "transcription": 4 << 20, "judge": 4 << 20}
-LOOKS_MAX = 32  # for a JSON object in a judge's text
 
 
 @dataclass(frozen=True)
@@ -190,16 +189,41 @@ def _chat_text(body: dict[str, Any]) -> str:
 _SCORE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:%|/\s*100)?\s*")
 
 
+# A tag of thinking, or the brace of what may be an object.
+_MARK = re.compile(r"(?P<close></think>|\[/THINK\])|(?P<open><think>|\[THINK\])|\{(?=[ \t\r\n]*[\"}])")
+_BRACE_OR_STRING = re.compile(r'[{}]|"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
+
+
 def _score(text: str) -> int:
-    """Of the first JSON object that has one."""
-    text = re.sub(r"\A<think>.*?</think>", "", text, flags=re.DOTALL)
-    for start in [m.start() for m in re.finditer("{", text)][:LOOKS_MAX]:
+    """That of every JSON object that has one: they must be the same. What was thought before does not count."""
+    scores: list[Any] = []
+    at = 0
+    while mark := _MARK.search(text, at):
+        at = mark.end()
+        if opening := mark["open"]:
+            closing = opening[0] + "/" + opening[1:]
+            at = text.index(closing, at) + len(closing)
+        if mark["open"] or mark["close"]:
+            scores.clear()
+            continue
+        at = _end_of_object(text, mark.start())
         try:
-            found, _ = json.JSONDecoder(parse_constant=_no_constant).raw_decode(text, start)
+            found = json.loads(text[mark.start() : at])
         except json.JSONDecodeError:
             continue
-        if "score" in found:
-            return _number(found["score"])
+        scores += [found["score"]] if "score" in found else []
+    points = {_number(score) for score in scores}
+    if len(points) != 1:
+        raise _UnusableError
+    return points.pop()
+
+
+def _end_of_object(text: str, start: int) -> int:
+    depth = 0
+    for found in _BRACE_OR_STRING.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if depth == 0:
+            return found.end()
     raise _UnusableError
 
 

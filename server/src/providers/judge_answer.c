@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "providers/one_line.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -10,8 +11,9 @@
 enum { VALUES_MAX = 16 * XR_JUDGE_ANSWER_MAX };
 /* Characters of a score in a string. */
 enum { SCORE_TEXT_MAX = 64 };
+enum { NO_SCORE = -1 };
 
-/* --- where the answer is --- */
+/* --- where objects are --- */
 
 static struct xr_str from(struct xr_str text, size_t at) {
     return (struct xr_str){.ptr = text.ptr + at, .len = text.len - at};
@@ -19,14 +21,6 @@ static struct xr_str from(struct xr_str text, size_t at) {
 
 static bool begins_with(struct xr_str text, struct xr_str prefix) {
     return text.len >= prefix.len && memcmp(text.ptr, prefix.ptr, prefix.len) == 0;
-}
-
-static struct xr_str without_thinking(struct xr_str text) {
-    static const struct xr_str OPEN = XR_STR("<think>"), CLOSE = XR_STR("</think>");
-    if (!begins_with(text, OPEN))
-        return text;
-    const char *close = memmem(text.ptr, text.len, CLOSE.ptr, CLOSE.len);
-    return close ? from(text, (size_t)(close - text.ptr) + CLOSE.len) : text;
 }
 
 static bool is_space(char c) {
@@ -147,24 +141,12 @@ static enum xr_code take_reason(yyjson_val *value, struct xr_arena *arena, struc
     return XR_OK;
 }
 
-static enum xr_code take_answer(yyjson_val *object, yyjson_val *score, struct xr_judge_call *call, struct xr_err *err) {
-    int64_t points = 0;
-    struct xr_str reason = {0};
-    enum xr_code code = take_score(score, &points, err);
-    if (code == XR_OK)
-        code = take_reason(xr_json_member(object, XR_STR("reason")), call->arena, &reason, err);
-    if (code != XR_OK)
-        return code;
-    call->score = points;
-    call->reason = reason;
-    return XR_OK;
-}
+/* --- one object --- */
 
-/* --- looking for it --- */
-
-/* One object's text. XR_INVALID: it is not JSON; XR_NOT_FOUND: it has no score; else as xr_judge_answer. Nesting needs
- * no bound: nothing here recurses, and memory is bounded. */
-static enum xr_code try_object(struct xr_str text, struct xr_judge_call *call, struct xr_err *err) {
+/* What the text of one object says; call NULL: only its score is asked for. XR_INVALID: it is not JSON; XR_NOT_FOUND:
+ * it has no score; else as xr_judge_answer. Nesting needs no bound: nothing here recurses, and memory is bounded. */
+static enum xr_code read_object(struct xr_str text, int64_t *ret_score, struct xr_judge_call *call,
+                                struct xr_err *err) {
     XR_AUTO(xr_json_doc_freep) yyjson_doc *doc = NULL;
     struct xr_json_memory memory = {.max = VALUES_MAX};
     char *copy = malloc(text.len + XR_JSON_PADDING);
@@ -174,47 +156,127 @@ static enum xr_code try_object(struct xr_str text, struct xr_judge_call *call, s
     xr_json_mend_surrogates(copy, text.len);
     enum xr_code code = xr_json_parse_in_place(copy, text.len, &memory, &doc, err);
     yyjson_val *object = yyjson_doc_get_root(doc), *score = xr_json_member(object, XR_STR("score"));
+    int64_t points = NO_SCORE;
     if (code == XR_OK)
-        code = score ? take_answer(object, score, call, err) : XR_NOT_FOUND;
+        code = score ? take_score(score, &points, err) : XR_NOT_FOUND;
     else if (code != XR_NO_MEMORY)
         code = XR_INVALID;
+    if (code == XR_OK && call)
+        code = take_reason(xr_json_member(object, XR_STR("reason")), call->arena, &call->reason, err);
+    if (code == XR_OK)
+        *ret_score = points;
     free(copy);
     return code;
 }
 
-/* What is inside an object that is no JSON, or that does not end, is not looked at: it would be a part of the answer
- * taken for the whole. So every byte is looked at once. */
-static enum xr_code look_for_answer(struct xr_str text, struct xr_judge_call *call, struct xr_err *err) {
-    char shown[XR_EXCERPT_SIZE];
-    struct xr_str rest = text;
-    bool objects = false;
-    for (const char *brace; rest.len > 0 && (brace = memchr(rest.ptr, '{', rest.len));) {
-        rest = from(rest, (size_t)(brace - rest.ptr));
-        if (!may_be_object(rest)) {
-            rest = from(rest, 1);
+/* --- all of them --- */
+
+struct search {
+    struct xr_str rest; /* not looked at yet */
+    struct xr_str answer; /* what is not thinking, so far as is known */
+    struct xr_str scored; /* the last object with a score that can be used; ptr NULL: there is none */
+    struct xr_str unusable; /* the first with one that cannot; ptr NULL: there is none */
+    int64_t score, other; /* the first score; the first that is not the same, or NO_SCORE */
+    bool objects; /* there is an object without a score */
+    bool unfinished; /* the last object does not end */
+    bool thinking; /* nor does the thinking */
+};
+
+/* What came before was thinking. */
+static void begin_answer(struct search *s, struct xr_str rest) {
+    *s = (struct search){.rest = rest, .answer = rest, .score = NO_SCORE, .other = NO_SCORE};
+}
+
+/* Takes the tag that the rest begins with, an opening one with all that it opens; false: there is none. */
+static bool skip_thinking(struct search *s) {
+    static const struct {
+        struct xr_str open, close;
+    } TAGS[] = {{XR_STR("<think>"), XR_STR("</think>")}, {XR_STR("[THINK]"), XR_STR("[/THINK]")}};
+    for (size_t i = 0; i < sizeof TAGS / sizeof *TAGS; i++) {
+        struct xr_str close = TAGS[i].close;
+        bool opens = begins_with(s->rest, TAGS[i].open);
+        if (!opens && !begins_with(s->rest, close))
             continue;
-        }
-        size_t size = object_size(rest);
-        if (size == 0)
-            break;
-        enum xr_code code = try_object((struct xr_str){.ptr = rest.ptr, .len = size}, call, err);
-        if (code != XR_INVALID && code != XR_NOT_FOUND)
-            return code;
-        objects = objects || code == XR_NOT_FOUND;
-        rest = from(rest, size);
+        const char *at = opens ? memmem(s->rest.ptr, s->rest.len, close.ptr, close.len) : s->rest.ptr;
+        if (at)
+            begin_answer(s, from(s->rest, (size_t)(at - s->rest.ptr) + close.len));
+        s->thinking = !at;
+        return true;
     }
-    return xr_fail(err, XR_REFUSED, NULL,
-                   objects ? "the judge's answer has no score: %s" : "the judge's answer is not JSON: %s",
-                   xr_excerpt(text, shown));
+    return false;
+}
+
+static void note_score(struct search *s, struct xr_str object, int64_t score) {
+    s->scored = object;
+    if (s->score == NO_SCORE)
+        s->score = score;
+    else if (s->score != score && s->other == NO_SCORE)
+        s->other = score;
+}
+
+/* Takes the object that the rest begins with. Only XR_NO_MEMORY ends the search: what is found may yet turn out to be
+ * thinking. */
+static enum xr_code note_object(struct search *s, struct xr_err *err) {
+    int64_t score = NO_SCORE;
+    struct xr_str object = {.ptr = s->rest.ptr, .len = object_size(s->rest)};
+    s->unfinished = object.len == 0;
+    if (s->unfinished)
+        return XR_OK;
+    enum xr_code code = read_object(object, &score, NULL, err);
+    if (code == XR_NO_MEMORY)
+        return code;
+    s->rest = from(s->rest, object.len);
+    if (code == XR_OK)
+        note_score(s, object, score);
+    else if (code == XR_REFUSED && !s->unusable.ptr)
+        s->unusable = object;
+    s->objects = s->objects || code == XR_NOT_FOUND;
+    return XR_OK;
+}
+
+/* What is inside an object is not looked at, also where it is no JSON or does not end: a part of the answer would be
+ * taken for the whole, and a tag that is quoted for one that is meant. So every byte is looked at once. */
+static enum xr_code search(struct search *s, struct xr_err *err) {
+    enum xr_code code = XR_OK;
+    while (code == XR_OK && s->rest.len > 0 && !s->unfinished && !s->thinking) {
+        if (skip_thinking(s))
+            continue;
+        if (s->rest.ptr[0] == '{' && may_be_object(s->rest))
+            code = note_object(s, err);
+        else
+            s->rest = from(s->rest, 1);
+    }
+    return code;
+}
+
+static enum xr_code refuse_text(struct xr_str text, const char *what, struct xr_err *err) {
+    char shown[XR_EXCERPT_SIZE];
+    return xr_fail(err, XR_REFUSED, NULL, "the judge's answer %s: %s", what, xr_excerpt(text, shown));
+}
+
+static enum xr_code conclude(const struct search *s, struct xr_judge_call *call, struct xr_err *err) {
+    struct xr_str answer = xr_text_trim(s->answer), object = s->unusable.ptr ? s->unusable : s->scored;
+    if (answer.len == 0)
+        return xr_fail(err, XR_REFUSED, NULL, "the judge's answer is empty");
+    if (s->thinking)
+        return refuse_text(answer, "ends in its thinking", err);
+    if (s->unfinished)
+        return refuse_text(answer, "is cut off", err);
+    if (!object.ptr)
+        return refuse_text(answer, s->objects ? "has no score" : "is not JSON", err);
+    if (!s->unusable.ptr && s->other != NO_SCORE)
+        return xr_fail(err, XR_REFUSED, NULL, "the judge's answer has several scores: %" PRId64 ", %" PRId64, s->score,
+                       s->other);
+    return read_object(object, &call->score, call, err);
 }
 
 enum xr_code xr_judge_answer(struct xr_str text, struct xr_judge_call *call, struct xr_err *err) {
     struct xr_str trimmed = xr_text_trim(text);
+    struct search s;
     if (trimmed.len > XR_JUDGE_ANSWER_MAX)
         return xr_fail(err, XR_REFUSED, NULL, "the judge's answer has %zu bytes, more than %d", trimmed.len,
                        XR_JUDGE_ANSWER_MAX);
-    struct xr_str answer = xr_text_trim(without_thinking(trimmed));
-    if (answer.len == 0)
-        return xr_fail(err, XR_REFUSED, NULL, "the judge's answer is empty");
-    return look_for_answer(answer, call, err);
+    begin_answer(&s, trimmed);
+    enum xr_code code = search(&s, err);
+    return code == XR_OK ? conclude(&s, call, err) : code;
 }

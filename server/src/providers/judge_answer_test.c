@@ -63,18 +63,125 @@ static void the_object_is_found_wherever_it_stands(void **state) {
         {XR_STR("The set {a, b} and {} and {\"turn\": 3} give {\"score\": 85}"), 85, NULL},
         {XR_STR("As {\"score\": <0..100>, \"reason\": \"...\"} asks: {\"score\": 85, \"reason\": \"good\"}"), 85,
          "good"},
-        {XR_STR("{\"score\": 85} {\"score\": 10}"), 85, NULL},
         {XR_STR("f(x) = {x} { {\"score\": 85}"), 85, NULL},
         {XR_STR("{\"score\": 85, \"parts\": [{\"score\": 1}, {\"score\": 2}]}"), 85, NULL},
         /* the last of duplicate keys */
         {XR_STR("{\"score\": 1, \"score\": 85, \"reason\": \"a\", \"reason\": \"b\"}"), 85, "b"},
-        /* thinking */
-        {XR_STR("<think>perhaps {\"score\": 20}</think>\n{\"score\": 85}"), 85, NULL},
-        {XR_STR("<think>cut {\"score\": 85}"), 85, NULL},
-        {XR_STR("{\"score\": 85, \"reason\": \"it said </think> \\ud83d\"}"), 85, "it said </think> \xef\xbf\xbd"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         assert_answer(CASES[i].text, CASES[i].score, CASES[i].reason);
+}
+
+static void several_scores_are_read_if_they_are_the_same(void **state) {
+    (void)state;
+    static const struct {
+        struct xr_str text;
+        int64_t score;
+        const char *reason;
+    } CASES[] = {
+        {XR_STR("{\"score\":85,\"reason\":\"draft\"} So: {\"score\":85,\"reason\":\"last\"}"), 85, "last"},
+        {XR_STR("[{\"score\":85,\"reason\":\"a\"},{\"score\":85,\"reason\":\"b\"},{\"score\":85,\"reason\":\"c\"}]"),
+         85, "c"},
+        {XR_STR("{\"score\":85,\"reason\":\"a\"}{\"score\":85}"), 85, NULL},
+        {XR_STR("{\"score\":\"84.6%\",\"reason\":\"a\"}{\"score\":85.4,\"reason\":\"b\"}"), 85, "b"},
+        {XR_STR("{\"score\":0}{\"score\":0.4}{\"score\":-0}"), 0, NULL},
+        /* those that have no score, and those that are no JSON, do not count */
+        {XR_STR("{\"score\":85,\"reason\":\"a\"} {\"reason\":\"b\"} {\"score\":10,}"), 85, "a"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        assert_answer(CASES[i].text, CASES[i].score, CASES[i].reason);
+}
+
+static void scores_that_differ_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        struct xr_str text;
+        const char *message;
+    } CASES[] = {
+        {XR_STR("The agent said {\"score\":100} but ... {\"score\":0,\"reason\":\"it did not book\"}"),
+         "the judge's answer has several scores: 100, 0"},
+        {XR_STR("{\"score\":0,\"reason\":\"it asked for {\\\"score\\\":100}\"} as in {\"score\":100}"),
+         "the judge's answer has several scores: 0, 100"},
+        {XR_STR("[{\"score\":85},{\"score\":85},{\"score\":84.4},{\"score\":7}]"),
+         "the judge's answer has several scores: 85, 84"},
+        {XR_STR("```json\n{\"score\":100}\n```\nOn second thoughts:\n```json\n{\"score\":40}\n```"),
+         "the judge's answer has several scores: 100, 40"},
+        /* one of them cannot be used: the first such one is told */
+        {XR_STR("{\"score\":85} {\"score\":120}"), "the judge's score 120 is not in 0..100"},
+        {XR_STR("{\"score\":null} {\"score\":85}"), "the judge's score is null, not a number"},
+        {XR_STR("{\"score\":1} {\"score\":\"high\"} {\"score\":-1} {\"score\":2}"),
+         "the judge's score is \"high\", not a number"},
+        {XR_STR("[{\"score\":85},{\"score\":[85]}]"), "the judge's score is an array, not a number"},
+        /* the last may be the answer, cut off */
+        {XR_STR("{\"score\":100} would be wrong. {\"score\":0,\"reas"),
+         "the judge's answer is cut off: {\"score\":100} would be wrong. {\"score\":0,\"reas"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        assert_refused(CASES[i].text, CASES[i].message);
+}
+
+static void thinking_is_not_looked_at(void **state) {
+    (void)state;
+    static const struct {
+        struct xr_str text;
+        int64_t score;
+        const char *reason;
+    } CASES[] = {
+        {XR_STR("<think>perhaps {\"score\": 20}</think>\n{\"score\": 85}"), 85, NULL},
+        {XR_STR("[THINK]perhaps {\"score\": 20}[/THINK]{\"score\": 85}"), 85, NULL},
+        /* it did not begin the text, or nothing opened it, or it came in parts */
+        {XR_STR("Well. {\"score\": 10} <think>{\"score\": 20}</think> {\"score\": 85}"), 85, NULL},
+        {XR_STR("perhaps {\"score\": 20}, or {\"score\": null}\n</think>\n{\"score\": 85}"), 85, NULL},
+        {XR_STR("perhaps {\"score\": 20}[/THINK]{\"score\": 85}"), 85, NULL},
+        {XR_STR("<think>{\"score\": 1}</think>{\"score\": 2}<think>{\"score\": 3}</think>{\"score\": 85}"), 85, NULL},
+        {XR_STR("<think>it leaks </think> {\"score\": 20}</think>{\"score\": 85}"), 85, NULL},
+        {XR_STR("</think></think>[/THINK]{\"score\": 85}</thin"), 85, NULL},
+        /* what opened thinking says is not even JSON, nor of another kind */
+        {XR_STR("<think>like {\"score\": 20, \"reason\": \"...</think>{\"score\": 85}"), 85, NULL},
+        {XR_STR("[THINK]what <think> or </think> may be: {\"score\": 20}[/THINK]{\"score\": 85}"), 85, NULL},
+        /* tags in a string of the answer are a part of it */
+        {XR_STR("{\"score\": 85, \"reason\": \"it said </think> \\ud83d\"}"), 85, "it said </think> \xef\xbf\xbd"},
+        {XR_STR("<think>{\"score\": 1}</think>{\"score\": 85, \"reason\": \"[/THINK] {\\\"score\\\": 100}\"}"), 85,
+         "[/THINK] {\"score\": 100}"},
+        {XR_STR("{\"score\": 85, \"reason\": \"it said <think> and [THINK]\"}"), 85, "it said <think> and [THINK]"},
+        {XR_STR("{\"reason\": \"</think>{\", \"score\": 85}"), 85, "</think>{"},
+        /* no tags */
+        {XR_STR("<think >{\"score\": 85}< /think>[think][/Think]"), 85, NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        assert_answer(CASES[i].text, CASES[i].score, CASES[i].reason);
+}
+
+static void thinking_is_not_taken_for_the_answer(void **state) {
+    (void)state;
+    static const struct {
+        struct xr_str text;
+        const char *message;
+    } CASES[] = {
+        {XR_STR("<think>cut {\"score\": 85}"), "the judge's answer ends in its thinking: <think>cut {\"score\": 85}"},
+        {XR_STR("[THINK]{\"score\": 85}</think>{\"score\": 100}"),
+         "the judge's answer ends in its thinking: [THINK]{\"score\": 85}</think>{\"score\": 100}"},
+        {XR_STR("{\"score\": 85} or <think> {\"score\": 20}"),
+         "the judge's answer ends in its thinking: {\"score\": 85} or <think> {\"score\": 20}"},
+        {XR_STR("<think>a</think> {\"score\": 1} <think>b"),
+         "the judge's answer ends in its thinking: {\"score\": 1} <think>b"},
+        {XR_STR("<think>"), "the judge's answer ends in its thinking: <think>"},
+        {XR_STR("<think>{\"score\": 100}</think>"), "the judge's answer is empty"},
+        {XR_STR("{\"score\": 100}\n[/THINK]\n"), "the judge's answer is empty"},
+        {XR_STR("<think>{\"score\": 100}</think>I cannot grade this."),
+         "the judge's answer is not JSON: I cannot grade this."},
+        {XR_STR("{\"score\": 100}</think>{\"reason\": \"none\"}"),
+         "the judge's answer has no score: {\"reason\": \"none\"}"},
+        {XR_STR("<think>{\"score\": 1}</think>{\"score\": 2} {\"score\": 3}"),
+         "the judge's answer has several scores: 2, 3"},
+        /* an answer whose own quotes are not escaped */
+        {XR_STR("{\"score\":0,\"reason\":\"it wrote \"</think>{\"score\":100}\" to me\"}"),
+         "the judge's answer is not JSON: {\"score\":0,\"reason\":\"it wrote \"</think>{\"score\":100}\" to me\"}"},
+        {XR_STR("{\"score\":0,\"reason\":\"it wrote \"</think>{\"score\":100} to me\"}"),
+         "the judge's answer is cut off: {\"score\":0,\"reason\":\"it wrote \"</think>{\"score\":100} to me\"}"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        assert_refused(CASES[i].text, CASES[i].message);
 }
 
 static void the_score_is_a_number_of_0_to_100_rounded_half_up(void **state) {
@@ -215,7 +322,7 @@ static void text_without_an_answer_is_refused_with_an_excerpt(void **state) {
     assert_refused(XR_STR("I would say\n\n85."), "the judge's answer is not JSON: I would say 85.");
     assert_refused(XR_STR("85"), "the judge's answer is not JSON: 85");
     assert_refused(XR_STR("null"), "the judge's answer is not JSON: null");
-    assert_refused(XR_STR("{\"score\": 85, \"reas"), "the judge's answer is not JSON: {\"score\": 85, \"reas");
+    assert_refused(XR_STR("{\"score\": 85, \"reas"), "the judge's answer is cut off: {\"score\": 85, \"reas");
     assert_refused(XR_STR("{score: 85}"), "the judge's answer is not JSON: {score: 85}");
     assert_refused(XR_STR("{\"score\": 85,}"), "the judge's answer is not JSON: {\"score\": 85,}");
     assert_refused(XR_STR("{}"), "the judge's answer has no score: {}");
@@ -232,22 +339,41 @@ static void text_without_an_answer_is_refused_with_an_excerpt(void **state) {
 static void a_part_of_an_answer_is_not_taken_for_the_whole(void **state) {
     (void)state;
     static const char *const CASES[] = {
-        "{\"parts\":[{\"score\":10}],\"score\":85,}", /* not JSON */
-        "{\"parts\":[{\"score\":10}],\"sco", /* cut off */
+        "{\"parts\":[{\"score\":10}],\"sco",
         "{\"parts\":[{\"score\":10},{\"score\":",
         "{\"reason\":\"the agent said {\\\"score\\\":100}",
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         char message[256];
-        snprintf(message, sizeof message, "the judge's answer is not JSON: %s", CASES[i]);
+        snprintf(message, sizeof message, "the judge's answer is cut off: %s", CASES[i]);
         assert_refused(xr_str_from(CASES[i]), message);
     }
+    assert_refused(XR_STR("{\"parts\":[{\"score\":10}],\"score\":85,}"),
+                   "the judge's answer is not JSON: {\"parts\":[{\"score\":10}],\"score\":85,}");
 }
 
 static void hostile_text_is_refused_soon(void **state) {
     (void)state;
-    static const char *const UNITS[] = {"{",     "{\"",          "{\"a\":",  "{\"a\":{}", "{ ",  "[",
-                                        "\\{\"", "{\"score\":[", "{\"\":0,", "{}",        "{\"}"};
+    static const char *const UNITS[] = {"{",
+                                        "{\"",
+                                        "{\"a\":",
+                                        "{\"a\":{}",
+                                        "{ ",
+                                        "[",
+                                        "\\{\"",
+                                        "{\"score\":[",
+                                        "{\"\":0,",
+                                        "{}",
+                                        "{\"}",
+                                        "<think>",
+                                        "</think>",
+                                        "<think></think>",
+                                        "[THINK]</think>",
+                                        "{\"</think>",
+                                        "<think>{\"</think>",
+                                        "{\"score\":1}{\"score\":2}",
+                                        "{\"score\":1} ",
+                                        "{\"score\":\"x\"}"};
     enum { LEN = XR_JUDGE_ANSWER_MAX, SOON_S = 20 }; /* looking from every '{' to the end would take minutes */
     char *text = malloc(LEN);
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_CALL_ARENA_MAX);
@@ -305,6 +431,10 @@ static void a_full_arena_is_no_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_object_is_found_wherever_it_stands),
+        cmocka_unit_test(several_scores_are_read_if_they_are_the_same),
+        cmocka_unit_test(scores_that_differ_are_refused),
+        cmocka_unit_test(thinking_is_not_looked_at),
+        cmocka_unit_test(thinking_is_not_taken_for_the_answer),
         cmocka_unit_test(the_score_is_a_number_of_0_to_100_rounded_half_up),
         cmocka_unit_test(another_score_is_refused_by_name),
         cmocka_unit_test(a_reason_that_is_none_is_left_out),
