@@ -16,7 +16,7 @@ from pathlib import Path
 
 import agent_spans
 from api import Api
-from measure import BenchError, c_locale, program, run_tool, scratch, settle
+from measure import BenchError, program, run_tool, scratch, settle, tool_env
 from target import ENV, spec
 from wire import Wire, request
 from xrayd_process import Xrayd
@@ -110,7 +110,7 @@ class Ingest:
         numbers = [str(load.clients), str(load.seconds), str(folder), str(load.probes)]
         command = [program("load_otlp"), str(self.server.port), load.encoding, *numbers]
         settle()
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=c_locale())
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=tool_env())
 
     def _read(self, process: subprocess.Popen[str], out: str) -> Result:
         if process.returncode:

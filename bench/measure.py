@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from xrayd_process import ROOT
+from xrayd_process import ROOT, direct
 
 SCRATCH = ROOT / "build" / "bench"  # on the disk that the repository is on, never in memory
 PAGE = 4096
@@ -107,7 +107,7 @@ def run_tool(*command: str | Path) -> str:
     """A program's output, both kinds; BenchError if it fails or is not there."""
     try:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=c_locale()
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=tool_env()
         )
     except FileNotFoundError:
         raise BenchError(f"{command[0]} is not installed; `make setup` installs it") from None
@@ -126,8 +126,9 @@ def program(name: str, *libraries: str) -> Path:
     return built
 
 
-def c_locale() -> dict[str, str]:
-    return dict(os.environ) | {"LC_ALL": "C"}
+def tool_env() -> dict[str, str]:
+    """Messages in English, and nothing between a tool and a host on this machine."""
+    return direct(os.environ) | {"LC_ALL": "C"}
 
 
 def settle() -> None:

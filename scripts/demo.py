@@ -198,7 +198,7 @@ def main() -> None:
     shutil.rmtree(volume, ignore_errors=True)
     with Xrayd(volume, env={"XRAY_JUDGE_PROVIDER": "lexical"}) as server:
         print(f"xrayd listens on {server.url}\n")
-        with httpx.Client(base_url=server.url, timeout=120) as client:
+        with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client:
             replay = demo(client)
     command = f"XRAY_JUDGE_PROVIDER=lexical XRAY_DATA_DIR={os.path.relpath(volume)} "
     print(f"That server has stopped. To keep one running on the same volume:\n\n  {command}PORT=8080 ", end="")

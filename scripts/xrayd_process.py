@@ -9,11 +9,18 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def direct(env: Mapping[str, str]) -> dict[str, str]:
+    """The same, but hosts are asked themselves, not by a proxy, and certificates are checked as on any machine."""
+    certificates = {"SSL_CERT_FILE", "SSL_CERT_DIR"}
+    return {k: v for k, v in env.items() if not k.lower().endswith("_proxy") and k not in certificates}
 
 
 class Xrayd:
@@ -25,7 +32,7 @@ class Xrayd:
         self.log: list[dict[str, object]] = []
         self.raw_log: list[str] = []
         foreign = ("_API_KEY", "_BASE_URL")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("XRAY_") and not k.endswith(foreign)}
+        kept = {k: v for k, v in direct(os.environ).items() if not k.startswith("XRAY_") and not k.endswith(foreign)}
         self._env = kept | {"XRAY_DATA_DIR": str(data_dir), "PORT": "0"} | (env or {})
         self._listening = threading.Event()
         self.port = 0

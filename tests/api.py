@@ -71,7 +71,7 @@ class Api:
     def __init__(self, url: str, *, timeout_s: float = 60, checked: bool = True) -> None:
         self._checked = checked
         hooks = {"response": [contract.check]} if checked else {}
-        self.http = httpx.Client(base_url=url, timeout=timeout_s, event_hooks=hooks)
+        self.http = httpx.Client(base_url=url, timeout=timeout_s, event_hooks=hooks, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

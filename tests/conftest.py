@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,14 @@ import pytest
 
 from api import Api
 from samples import SPEC
-from xrayd_process import ROOT, Xrayd
+from xrayd_process import ROOT, Xrayd, direct
 
 if TYPE_CHECKING:
     from vendors import Vendors
+
+AS_STARTED = dict(os.environ)
+os.environ.clear()
+os.environ.update(direct(AS_STARTED))  # every client of a test, and every process that it starts
 
 StartServer = Callable[..., Xrayd]
 BUILT_IN = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
@@ -89,5 +94,5 @@ def vendors() -> Iterator[Vendors]:
 @pytest.fixture(scope="session")
 def programs() -> None:
     """What the real senders run in: minutes to make if it is not there, else nothing to do."""
-    made = subprocess.run([ROOT / "scripts" / "senders"], stderr=subprocess.PIPE, text=True)
+    made = subprocess.run([ROOT / "scripts" / "senders"], env=AS_STARTED, stderr=subprocess.PIPE, text=True)
     assert made.returncode == 0, made.stderr

@@ -527,5 +527,5 @@ int main(void) {
         TEST(no_more_are_under_way_than_the_bounds_say),
         TEST(freeing_ends_everything_with_cancelled),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, test_host_direct, NULL);
 }

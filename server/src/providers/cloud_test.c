@@ -226,5 +226,5 @@ int main(void) {
         TEST(a_passed_deadline_is_a_time_out_and_asks_nobody),
         TEST(calls_of_several_threads_are_all_answered),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, test_host_direct, NULL);
 }

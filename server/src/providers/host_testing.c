@@ -32,6 +32,15 @@ struct connection {
     int socket;
 };
 
+int test_host_direct(void **state) {
+    static const char *const NAMES[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",   "all_proxy",   "ALL_PROXY",
+                                        "no_proxy",   "NO_PROXY",    "SSL_CERT_FILE", "SSL_CERT_DIR"};
+    (void)state;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        assert_int_equal(unsetenv(NAMES[i]), 0);
+    return 0;
+}
+
 /* --- one request --- */
 
 /* The length that a request will have, once its headers are there; 0: they are not yet. */

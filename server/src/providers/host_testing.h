@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A group's set-up in cmocka: what runs in this process asks hosts itself, and not by a proxy of the environment, nor
+ * with certificates that it names. Before there are other threads. */
+int test_host_direct(void **state);
+
 struct test_host;
 struct test_host *test_host_new(void);
 void test_host_free(struct test_host *host); /* closes every connection, joins the threads */
