@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from vendors.by_hand import HEARD_MS, SYSTEM, TEXT, USER, request
 from vendors.certificates import Authority, Kind
 from vendors.names import KEYS, MODELS
 from vendors.reader import attempt
+from xrayd_process import ROOT
 
 MANY = 200
 TLS = ssl.create_default_context()
@@ -234,17 +236,43 @@ def test_environment_for_xrayd(vendors: Vendors) -> None:
     }
 
 
-def test_it_runs_on_its_own(tmp_path: Path) -> None:
-    tests = Path(__file__).parent
-    command = [sys.executable, "-m", "vendors", "--keyless"]
-    env = os.environ | {"PYTHONPATH": str(tests)}
-    with subprocess.Popen(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+@contextmanager
+def on_its_own(folder: Path, *options: str) -> Iterator[dict[str, str]]:
+    """The environment that it prints."""
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-m", "vendors", *options]
+    with subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        url = process.stdout.readline().strip().removeprefix("export OPENAI_BASE_URL=")
-        with httpx.Client(base_url=url, verify=TLS) as client:
-            assert replace(request("openai", "judge"), headers={}).send(client).status_code == 200
+        # What is printed at once is read at once; its end would only come with the process's.
+        lines = os.read(process.stdout.fileno(), 65536).decode().splitlines()
+        yield dict(line.removeprefix("export ").split("=", 1) for line in lines)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_it_runs_on_its_own(tmp_path: Path) -> None:
+    with on_its_own(tmp_path, "--keyless") as env, httpx.Client(base_url=env["OPENAI_BASE_URL"], verify=TLS) as client:
+        assert replace(request("openai", "judge"), headers={}).send(client).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        ([], ["openai", "google-gemini", "mistral"]),
+        (["--vendor=mistral"], ["mistral", "mistral-voxtral", "mistral"]),
+        (["--vendor=google", "--vendor=openai", "--keyless"], ["google-gemini", "openai-whisper", "google-gemini"]),
+    ],
+    ids=["all", "one", "two"],
+)
+def test_what_it_prints_is_an_environment_for_xrayd(tmp_path: Path, options: list[str], chosen: list[str]) -> None:
+    binary = os.environ.get("XRAYD", ROOT / "build" / "xrayd")
+    with on_its_own(tmp_path, *options) as env:
+        checked = subprocess.run([binary, "--check-config"], env=env, capture_output=True, text=True, timeout=30)
+        assert (checked.returncode, checked.stderr) == (0, "")
+        stages = zip(("speech", "transcription", "judge"), chosen, strict=True)
+        for stage, line in zip(stages, checked.stdout.splitlines()[-3:], strict=True):
+            assert line.startswith(f"{stage[0]}: {stage[1]}, ")
+            assert ("key missing" in line, "no key" in line) == (False, "--keyless" in options)
 
 
 # --- TLS and HTTP/2 ---
