@@ -2,7 +2,29 @@
 #include "providers/curl_library.h"
 #include <dlfcn.h>
 
-static const char LIBRARY[] = "libcurl.so.4";
+static const char LIBRARY[] = "libcurl.so.4", PACKAGE[] = "libcurl4";
+
+enum xr_code xr_curl_check(const curl_version_info_data *found, struct xr_err *err) {
+    const unsigned least = XR_CURL_VERSION_MIN;
+    if (found->version_num < least)
+        return xr_fail(err, XR_UNAVAILABLE, NULL, "the installed libcurl is %s, and a cloud provider needs %u.%u.%u",
+                       found->version, least >> 16, least >> 8 & 0xff, least & 0xff);
+    if (!(found->features & CURL_VERSION_SSL))
+        return xr_fail(err, XR_UNAVAILABLE, NULL, "the installed libcurl %s was built without TLS", found->version);
+    if (!(found->features & CURL_VERSION_HTTP2))
+        return xr_fail(err, XR_UNAVAILABLE, NULL, "the installed libcurl %s was built without HTTP/2", found->version);
+    return XR_OK;
+}
+
+/* Before all other functions are looked for: an old library lacks some, which would say less than its version. */
+static enum xr_code check_version(void *library, struct xr_err *err) {
+    struct {
+        XR_DYNAMIC_MEMBER(curl_version_info)
+    } own;
+    static const struct xr_dynamic SYMBOL = {.name = "curl_version_info"};
+    enum xr_code code = xr_dynamic_resolve(library, LIBRARY, &SYMBOL, 1, &own, err);
+    return code == XR_OK ? xr_curl_check(own.curl_version_info(CURLVERSION_FIRST), err) : code;
+}
 
 enum xr_code xr_curl_open(struct xr_curl *ret_curl, struct xr_err *err) {
 #define SYMBOL(name) XR_DYNAMIC_SYMBOL(struct xr_curl, name)
@@ -11,8 +33,11 @@ enum xr_code xr_curl_open(struct xr_curl *ret_curl, struct xr_err *err) {
     struct xr_curl curl;
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        return xr_fail(err, XR_UNAVAILABLE, NULL, "%s is not installed, and a cloud provider needs it", LIBRARY);
-    enum xr_code code = xr_dynamic_resolve(library, LIBRARY, SYMBOLS, sizeof SYMBOLS / sizeof *SYMBOLS, &curl, err);
+        return xr_fail(err, XR_UNAVAILABLE, NULL,
+                       "%s is not installed, and a cloud provider needs it (Debian's package: %s)", LIBRARY, PACKAGE);
+    enum xr_code code = check_version(library, err);
+    if (code == XR_OK)
+        code = xr_dynamic_resolve(library, LIBRARY, SYMBOLS, sizeof SYMBOLS / sizeof *SYMBOLS, &curl, err);
     if (code != XR_OK)
         return code;
     if (curl.curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

@@ -38,11 +38,16 @@
     X(curl_slist_append)                                                                                               \
     X(curl_slist_free_all)
 
+/* The first that has all we ask of it: CURLOPT_QUICK_EXIT. */
+#define XR_CURL_VERSION_MIN CURL_VERSION_BITS(7, 87, 0)
+
 struct xr_curl {
     XR_CURL_FUNCTIONS(XR_DYNAMIC_MEMBER)
 };
-/* Opens the library and starts it up (curl_global_init, which is counted). XR_UNAVAILABLE when it is not installed or
- * lacks something. Any thread. */
+/* Opens the library and starts it up (curl_global_init, which is counted). XR_UNAVAILABLE when it is not installed, is
+ * too old or lacks something. Any thread. */
 XR_MUST_USE enum xr_code xr_curl_open(struct xr_curl *ret_curl, struct xr_err *err);
 /* The library stays open until the process ends, as OpenSSL below it does not like being closed. */
 void xr_curl_close(const struct xr_curl *curl);
+/* Whether a library that says this of itself (curl_version_info) can be used; XR_UNAVAILABLE. Pure. */
+XR_MUST_USE enum xr_code xr_curl_check(const curl_version_info_data *found, struct xr_err *err);
