@@ -4,6 +4,10 @@ spoken where it is offered."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,8 +15,10 @@ import pytest
 from cloud import KEYS, Listener, all_stages, cloud, output_of, recording, spoken_talk, talk
 from vendors import STAGES, VENDORS, Vendor, Vendors
 from vendors.certificates import Authority, Kind
+from xrayd_process import ROOT
 
 TURNS = tuple(300 + 20 * i for i in range(12))
+SYSTEM_FOLDER = "/etc/ssl/certs"  # that Debian's libcurl looks into by default
 ABOUT: dict[str, str] = {
     "unknown": "unable to get local issuer certificate",
     "other_host": "no alternative certificate subject name matches",
@@ -79,6 +85,46 @@ def test_refused_certificate(tmp_path: Path, authority: Authority, wrong: str) -
             assert server.stop() == 0
             (line,) = [line for line in server.raw_log if '"speech failed"' in line]
             assert ABOUT[wrong] in line
+
+
+@pytest.fixture
+def system_trusts(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's folder holds this authority beside its file of others: in a mount namespace of the server's own."""
+    folder, wrapper = tmp_path / "certs", tmp_path / "xrayd"
+    binary = Path(os.environ.get("XRAYD", ROOT / "build" / "xrayd")).resolve()
+    hashed = ["openssl", "x509", "-subject_hash", "-noout", "-in", authority.file]
+    name = subprocess.run(hashed, capture_output=True, text=True, check=True).stdout.strip()
+    folder.mkdir()
+    shutil.copy(f"{SYSTEM_FOLDER}/ca-certificates.crt", folder)
+    shutil.copy(authority.file, folder / f"{name}.0")
+    mount = f'mount --bind {folder} {SYSTEM_FOLDER} && exec "$@"'
+    own = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if subprocess.run([*own, "true"], capture_output=True).returncode != 0:
+        pytest.skip("mount namespaces are not allowed here")
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join([*own, str(binary)])} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("XRAYD", str(wrapper))
+
+
+@pytest.mark.usefixtures("system_trusts")
+def test_certificate_that_the_system_trusts(tmp_path: Path, authority: Authority) -> None:
+    with (
+        Vendors(keys=KEYS, tls=authority.server()) as fake,
+        cloud(tmp_path / "data", fake, fake.env("openai")) as (_, api),
+    ):
+        all_stages(api)
+
+
+@pytest.mark.usefixtures("system_trusts")
+def test_a_file_of_authorities_replaces_the_systems(tmp_path: Path, authority: Authority) -> None:
+    (tmp_path / "other").mkdir()
+    env = {"SSL_CERT_FILE": str(Authority(tmp_path / "other").file)}
+    with (
+        Vendors(keys=KEYS, tls=authority.server()) as fake,
+        cloud(tmp_path / "data", fake, fake.env("openai") | env) as (server, api),
+    ):
+        refused_everywhere(fake, api)
+        assert ABOUT["unknown"] in output_of(server, "jobs", env)
 
 
 def test_judge_with_refused_certificate(tmp_path: Path, authority: Authority, vendors: Vendors) -> None:

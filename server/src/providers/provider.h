@@ -63,8 +63,8 @@ struct xr_stage_config {
 const struct xr_stage_config *xr_providers_stage(const struct xr_providers_config *config, enum xr_stage_kind stage);
 /* What xr_redact_text and xr_redact_keys hide. */
 const struct xr_secrets *xr_providers_secrets(const struct xr_providers_config *config);
-/* The file of certificates that servers are checked against (SSL_CERT_FILE), which could be read at start; NULL: the
- * system's. */
+/* The file of certificates that servers are checked against instead of the system's (SSL_CERT_FILE), which could be
+ * read at start; NULL: the system's. */
 const char *xr_providers_ca_file(const struct xr_providers_config *config);
 /* The directory of PocketSphinx's model. */
 const char *xr_providers_pocketsphinx_model(const struct xr_providers_config *config);

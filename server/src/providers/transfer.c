@@ -151,6 +151,17 @@ static bool add_body(struct xr_transfer *transfer) {
     return transfer->mime && transfer->curl->curl_easy_setopt(easy, CURLOPT_MIMEPOST, transfer->mime) == CURLE_OK;
 }
 
+/* A file of authorities replaces the system's: those of its folder, which libcurl would trust besides, too. A libcurl
+ * that knows no folder has none to be told of. */
+static bool set_authorities(struct xr_transfer *transfer, const char *ca_file) {
+    const struct xr_curl *curl = transfer->curl;
+    if (!ca_file)
+        return true;
+    CURLcode folder = curl->curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, NULL);
+    return (folder == CURLE_OK || folder == CURLE_NOT_BUILT_IN || folder == CURLE_UNKNOWN_OPTION) &&
+           curl->curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, ca_file) == CURLE_OK;
+}
+
 static bool set_options(struct xr_transfer *transfer, const char *ca_file) {
     CURL *easy = transfer->easy;
 #define SET(option, value) (transfer->curl->curl_easy_setopt(easy, CURLOPT_##option, (value)) == CURLE_OK)
@@ -170,10 +181,8 @@ static bool set_options(struct xr_transfer *transfer, const char *ca_file) {
     /* Calls that start together share one connection, where HTTP/2 is spoken, instead of making one each. */
     if (ok && strncasecmp(transfer->exchange->url, "https:", 6) == 0)
         ok = SET(PIPEWAIT, 1L);
-    if (ok && ca_file)
-        ok = SET(CAINFO, ca_file);
 #undef SET
-    return ok;
+    return ok && set_authorities(transfer, ca_file);
 }
 
 enum xr_code xr_transfer_new(const struct xr_curl *curl, struct xr_exchange *exchange, const char *ca_file,

@@ -6,7 +6,7 @@
 #include "providers/exchange.h"
 
 struct xr_transfer;
-/* curl: outlives it. ca_file: NULL for the system's. XR_NO_MEMORY. */
+/* curl: outlives it. ca_file: replaces the system's; NULL: those. XR_NO_MEMORY. */
 XR_MUST_USE enum xr_code xr_transfer_new(const struct xr_curl *curl, struct xr_exchange *exchange, const char *ca_file,
                                          struct xr_transfer **ret_transfer, struct xr_err *err);
 /* Not while its handle is in a multi handle. NULL is fine. */
