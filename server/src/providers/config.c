@@ -258,6 +258,17 @@ static void warn_if_exposed(struct load *load, const struct xr_stage_config *sta
     (void)keep_if_new(warnings, start);
 }
 
+static void warn_if_endpoint(struct load *load, const struct xr_stage_config *stage) {
+    struct xr_buf *warnings = &load->config->warnings;
+    const size_t start = warnings->len;
+    const char *endpoint = stage->base_url ? xr_provider_url_endpoint(stage->base_url) : NULL;
+    if (!endpoint)
+        return;
+    xr_buf_printf(warnings, "%s ends in %s like an endpoint: the path of each call is added to a base URL\n",
+                  stage->base_url_variable, endpoint);
+    (void)keep_if_new(warnings, start);
+}
+
 /* A variable of the stage, else the vendor's, which is read only now that it is needed. */
 static const char *own_or_shared(struct load *load, const char *own_value, const char *own, const char *shared,
                                  const struct rule *rule, const char **ret_variable) {
@@ -294,6 +305,7 @@ static void load_stage(struct load *load, enum xr_stage_kind stage) {
     out->key = own_or_shared(load, key, vars->key, vendor->key_env, &KEY, &out->key_variable);
     out->base_url = own_or_shared(load, base_url, vars->base_url, vendor->base_url_env, &URL, &out->base_url_variable);
     warn_if_exposed(load, out);
+    warn_if_endpoint(load, out);
 }
 
 static bool calls_others(const struct xr_providers_config *config) {

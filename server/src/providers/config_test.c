@@ -331,6 +331,20 @@ static void a_key_that_others_can_read_is_warned_of(void **state) {
     assert_warnings(PAIRS("OPENAI_API_KEY", "k"), "");
 }
 
+static void a_base_url_that_looks_like_an_endpoint_is_warned_of(void **state) {
+    (void)state;
+    assert_warnings(PAIRS("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1/chat/completions"),
+                    "OPENAI_BASE_URL ends in /chat/completions like an endpoint: the path of each call is added to a "
+                    "base URL\n");
+    assert_warnings(PAIRS("OPENAI_API_KEY", "k", "XRAY_TTS_BASE_URL", "https://h/v1/audio/speech/",
+                          "XRAY_TRANSCRIPTION_BASE_URL", "https://h/v1/audio/transcriptions"),
+                    "XRAY_TTS_BASE_URL ends in /audio/speech like an endpoint: the path of each call is added to a "
+                    "base URL\n"
+                    "XRAY_TRANSCRIPTION_BASE_URL ends in /audio/transcriptions like an endpoint: the path of each call "
+                    "is added to a base URL\n");
+    assert_warnings(PAIRS("OPENAI_BASE_URL", "http://127.0.0.1:8000/chat/v1"), "");
+}
+
 static void variables_without_use_are_warned_of(void **state) {
     (void)state;
     assert_warnings(PAIRS("XRAY_TTS_MODEL", "m", "XRAY_TTS_VOICE", "rms", "XRAY_JUDGE_MODEL", "m"),
@@ -448,6 +462,7 @@ int main(void) {
         cmocka_unit_test(a_key_of_any_stage_is_a_key),
         cmocka_unit_test(certificates_come_from_a_file_that_can_be_read),
         cmocka_unit_test(a_key_that_others_can_read_is_warned_of),
+        cmocka_unit_test(a_base_url_that_looks_like_an_endpoint_is_warned_of),
         cmocka_unit_test(variables_without_use_are_warned_of),
         cmocka_unit_test(the_description_tells_what_would_be_used),
         cmocka_unit_test(keys_are_masked),

@@ -5,8 +5,9 @@
 
 static const char HTTP[] = "http://", HTTPS[] = "https://";
 
-static bool starts_with(const char *text, const char *prefix) {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
+/* RFC 3986, 3.1: in any case. */
+static bool has_scheme(const char *url, const char *scheme) {
+    return strncasecmp(url, scheme, strlen(scheme)) == 0;
 }
 
 static bool is_digit(char c) {
@@ -19,7 +20,7 @@ static bool is_alnum(char c) {
 
 /* Host and port. */
 static struct xr_str authority_of(const char *url) {
-    const char *start = url + (starts_with(url, HTTPS) ? sizeof HTTPS : sizeof HTTP) - 1;
+    const char *start = url + (has_scheme(url, HTTPS) ? sizeof HTTPS : sizeof HTTP) - 1;
     return (struct xr_str){.ptr = start, .len = strcspn(start, "/?#")};
 }
 
@@ -47,13 +48,17 @@ static bool has_version(const struct xr_vendor *vendor, struct xr_str path) {
     return last;
 }
 
+static struct xr_str without_slashes(struct xr_str text) {
+    while (text.len > 0 && text.ptr[text.len - 1] == '/')
+        text.len--;
+    return text;
+}
+
 enum xr_code xr_provider_url(const struct xr_vendor *vendor, const char *base_url, const char *path,
                              struct xr_arena *arena, const char **ret_url, struct xr_err *err) {
     const char *base = base_url ? base_url : vendor->url;
     struct xr_str authority = authority_of(base);
-    struct xr_str behind = xr_str_from(authority.ptr + authority.len);
-    while (behind.len > 0 && behind.ptr[behind.len - 1] == '/')
-        behind.len--;
+    struct xr_str behind = without_slashes(xr_str_from(authority.ptr + authority.len));
     const bool as_it_is = has_version(vendor, behind);
     const char *url = xr_arena_printf(arena, "%.*s%s%s%s", (int)(behind.ptr + behind.len - base), base,
                                       as_it_is ? "" : "/", as_it_is ? "" : vendor->version, path);
@@ -133,7 +138,7 @@ static const char *authority_problem(struct xr_str authority) {
 }
 
 const char *xr_provider_url_problem(const char *text) {
-    if (!starts_with(text, HTTP) && !starts_with(text, HTTPS))
+    if (!has_scheme(text, HTTP) && !has_scheme(text, HTTPS))
         return "must be an http:// or https:// URL";
     if (!is_visible_ascii(text))
         return "must be ASCII without white space";
@@ -160,5 +165,20 @@ static bool is_loopback(struct xr_str host) {
 }
 
 bool xr_provider_url_is_exposed(const char *url) {
-    return !starts_with(url, HTTPS) && !is_loopback(xr_provider_url_host(url));
+    return !has_scheme(url, HTTPS) && !is_loopback(xr_provider_url_host(url));
+}
+
+/* --- what it looks like --- */
+
+const char *xr_provider_url_endpoint(const char *url) {
+    static const char *const ENDPOINTS[] = {"/chat/completions", "/audio/speech", "/audio/transcriptions",
+                                            ":generateContent"};
+    const struct xr_str authority = authority_of(url);
+    const struct xr_str path = without_slashes(xr_str_from(authority.ptr + authority.len));
+    for (size_t i = 0; i < sizeof ENDPOINTS / sizeof *ENDPOINTS; i++) {
+        const size_t len = strlen(ENDPOINTS[i]);
+        if (path.len >= len && memcmp(path.ptr + path.len - len, ENDPOINTS[i], len) == 0)
+            return ENDPOINTS[i];
+    }
+    return NULL;
 }

@@ -49,6 +49,8 @@ static void a_base_has_one_version_and_no_slash_at_its_end(void **state) {
         {&XR_OPENAI, "https://x/v1.1", "https://x/v1.1/v1"},
         {&XR_OPENAI, "https://x/xv1", "https://x/xv1/v1"},
         {&XR_OPENAI, "https://x//v1", "https://x//v1"},
+        {&XR_OPENAI, "HTTP://127.0.0.1:8000", "HTTP://127.0.0.1:8000/v1"},
+        {&XR_OPENAI, "HttpS://x/v1/", "HttpS://x/v1"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         assert_url(CASES[i].vendor, CASES[i].base_url, "", CASES[i].want);
@@ -86,6 +88,8 @@ static void problems_tell_what_is_wrong_without_the_value(void **state) {
         {"localhost:8080", SCHEME},
         {"ftp://x", SCHEME},
         {"http:/x", SCHEME},
+        {"HTTP:", SCHEME},
+        {"HTTP://", HOST},
         {" http://x", SCHEME},
         {"http://a b", TEXT},
         {"https://a\n", TEXT},
@@ -133,8 +137,16 @@ static void problems_tell_what_is_wrong_without_the_value(void **state) {
 static void usable_urls_have_no_problem(void **state) {
     (void)state;
     static const char *const GOOD[] = {
-        "http://localhost",      "http://127.0.0.1:1",    "https://a.example:65535/v1/", "http://[::1]",
-        "http://[fe80::1]:8080", "http://my_service:080", "https://a/~x/@y:z",           "http://v1/",
+        "http://localhost",
+        "http://127.0.0.1:1",
+        "https://a.example:65535/v1/",
+        "http://[::1]",
+        "http://[fe80::1]:8080",
+        "http://my_service:080",
+        "https://a/~x/@y:z",
+        "http://v1/",
+        "HTTP://h",
+        "hTTpS://h",
     };
     for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++)
         assert_null(xr_provider_url_problem(GOOD[i]));
@@ -152,6 +164,9 @@ static void only_plain_http_to_another_machine_is_exposed(void **state) {
         {"http://128.0.0.1", "128.0.0.1", true},
         {"http://127.0.0.1.example", "127.0.0.1.example", true},
         {"http://localhost.example/", "localhost.example", true},
+        {"HTTP://gateway.internal", "gateway.internal", true},
+        {"HTTPS://gateway.internal:1", "gateway.internal", false},
+        {"Http://LOCALHOST", "LOCALHOST", false},
         {"http://localhos", "localhos", true},
         {"http://[::2]:80", "::2", true},
         {"http://[fe80::1]/v1", "fe80::1", true},
@@ -168,6 +183,29 @@ static void only_plain_http_to_another_machine_is_exposed(void **state) {
     }
 }
 
+static void an_endpoint_is_told_from_a_base(void **state) {
+    (void)state;
+    static const struct {
+        const char *url, *endpoint;
+    } CASES[] = {
+        {"http://h/v1/chat/completions", "/chat/completions"},
+        {"http://h/v1/audio/speech//", "/audio/speech"},
+        {"http://h/v1/audio/transcriptions", "/audio/transcriptions"},
+        {"https://h/v1beta/models/m:generateContent", ":generateContent"},
+        {"http://h", NULL},
+        {"http://h/v1/", NULL},
+        {"http://h/chat/completions/v1", NULL},
+        {"http://h/v1/completions", NULL},
+        {"http://h/v1/xaudio/speech", NULL},
+        {"http://audio/speech", NULL},
+        {"http://h/audio/speech", "/audio/speech"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        const char *endpoint = xr_provider_url_endpoint(CASES[i].url);
+        assert_string_equal(endpoint ? endpoint : "", CASES[i].endpoint ? CASES[i].endpoint : "");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_base_has_one_version_and_no_slash_at_its_end),
@@ -175,6 +213,7 @@ int main(void) {
         cmocka_unit_test(out_of_memory_is_an_error),
         cmocka_unit_test(problems_tell_what_is_wrong_without_the_value),
         cmocka_unit_test(usable_urls_have_no_problem),
+        cmocka_unit_test(an_endpoint_is_told_from_a_base),
         cmocka_unit_test(only_plain_http_to_another_machine_is_exposed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
