@@ -26,12 +26,21 @@ static enum xr_code not_json(const struct xr_response *response, enum xr_code co
     return xr_fail(err, XR_REFUSED, NULL, "the answer cannot be read: %s", why->message);
 }
 
+/* RFC 8259, 8.1: a byte order mark may be ignored, and some hosts send one. */
+static size_t mark_len(const struct xr_response *response) {
+    static const char MARK[] = "\xef\xbb\xbf";
+    const size_t len = sizeof MARK - 1;
+    return response->len >= len && memcmp(response->body, MARK, len) == 0 ? len : 0;
+}
+
 enum xr_code xr_answer_parse(const struct xr_response *response, struct xr_answer *answer, struct xr_err *err) {
     struct xr_err why;
     yyjson_doc *doc = NULL;
-    answer->memory = memory_for(response->len);
-    xr_json_mend_surrogates(response->body, response->len);
-    enum xr_code code = xr_json_parse_in_place(response->body, response->len, &answer->memory, &doc, &why);
+    const size_t mark = mark_len(response), len = response->len - mark;
+    char *text = response->body + mark;
+    answer->memory = memory_for(len);
+    xr_json_mend_surrogates(text, len);
+    enum xr_code code = xr_json_parse_in_place(text, len, &answer->memory, &doc, &why);
     if (code != XR_OK)
         return not_json(response, code, &why, err);
     if (!yyjson_is_obj(yyjson_doc_get_root(doc))) {

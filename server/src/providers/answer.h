@@ -13,6 +13,7 @@ struct xr_answer {
 };
 
 /* Parses the body where it lies, so the answer's strings live as long as the response and not only as the answer.
+ * A byte order mark before the JSON is passed over.
  * XR_REFUSED for what is no JSON object. The content type is only used to say so: local model servers send JSON as
  * text/plain, or without a type. answer is empty before, and stays so on failure. */
 XR_MUST_USE enum xr_code xr_answer_parse(const struct xr_response *response, struct xr_answer *answer,
