@@ -27,7 +27,8 @@ struct test_probe {
     struct xr_exchange exchange;
     struct test_client *f;
     char url[128];
-    bool asked; /* it has had a place */
+    bool asked; /* it has a place */
+    int released;
 };
 
 static inline void test_probe_over(struct test_probe *probe) {
@@ -46,9 +47,16 @@ static inline void test_probe_ready(struct xr_exchange *exchange) {
         test_probe_over(probe);
 }
 
+static inline void test_probe_released(struct xr_exchange *exchange) {
+    ((struct test_probe *)exchange)->released++;
+}
+
 static inline void test_probe_done(struct xr_exchange *exchange) {
     test_probe_over((struct test_probe *)exchange);
 }
+
+/* Bytes of all responses: not of three that are as large as one may be. */
+enum { TEST_RESPONSE_MAX = 1024, TEST_ANSWERS_MAX = 2 * TEST_RESPONSE_MAX };
 
 /* Four places a group, eight in all. */
 static inline int test_client_set_up(void **state) {
@@ -58,8 +66,12 @@ static inline int test_client_set_up(void **state) {
     f->wait = (struct test_wait)TEST_WAIT;
     f->host = test_host_new();
     f->config = test_config(PAIRS);
-    struct xr_client_config config = {
-        .clock = xr_clock_system(), .secrets = f->config, .per_group = 4, .per_lane = 8, .backoff_ms = 2};
+    struct xr_client_config config = {.clock = xr_clock_system(),
+                                      .secrets = f->config,
+                                      .per_group = 4,
+                                      .per_lane = 8,
+                                      .backoff_ms = 2,
+                                      .answers_max = TEST_ANSWERS_MAX};
     assert_int_equal(xr_client_new(&config, &f->client, NULL), XR_OK);
     *state = f;
     return 0;
@@ -84,11 +96,12 @@ static inline void test_probe_make(struct test_client *f, struct test_probe *pro
     probe->exchange = (struct xr_exchange){.group = group,
                                            .deadline_mono_ns = INT64_MAX,
                                            .ready = test_probe_ready,
+                                           .released = test_probe_released,
                                            .done = test_probe_done,
                                            .url = probe->url,
                                            .headers = {"Authorization: Bearer " TEST_KEY},
                                            .body = XR_STR("{\"a\":1}"),
-                                           .response_max = 1024,
+                                           .response_max = TEST_RESPONSE_MAX,
                                            .timeout_ms = 60000};
 }
 

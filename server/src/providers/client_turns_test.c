@@ -2,6 +2,7 @@
 /* When an exchange ends, and how many there are at once: pauses, deadlines, cancellation, places. */
 #include "providers/client_testing.h"
 #include "providers/retry.h"
+#include <sched.h>
 #include <stdatomic.h>
 
 enum { MANY = 40 };
@@ -93,7 +94,109 @@ static void a_cancelled_group_ends_and_its_neighbours_go_on(void **state) {
     test_probe_clear(&other);
 }
 
+static void a_deadline_tells_what_came_before_it(void **state) {
+    struct test_client *f = *state;
+    struct test_probe probe;
+    SCRIPT(f->host, {STATUS("429 x")}, {.hang = true});
+    test_probe_make(f, &probe, NULL);
+    probe.exchange.deadline_mono_ns = test_in_ms(500);
+    test_probe_queue(f, &probe);
+    test_await(&f->wait, 1);
+    assert_int_equal(probe.exchange.code, XR_TIMEOUT);
+    assert_string_equal(probe.exchange.err.message,
+                        "the deadline passed after 2 attempts; before that: answered 429: oops");
+    assert_int_equal(probe.exchange.err.status, 429);
+    test_probe_clear(&probe);
+}
+
 /* --- places --- */
+
+static void fill_all_places(struct test_client *f, struct test_probe probe[8], struct xr_call_group groups[2]) {
+    for (size_t i = 0; i < 8; i++) {
+        test_probe_make(f, &probe[i], &groups[i / 4]);
+        test_probe_queue(f, &probe[i]);
+    }
+    test_host_await(f->host, 8);
+}
+
+static void end_all(struct test_client *f, struct test_probe probe[8], struct xr_call_group groups[2]) {
+    int answers = f->wait.answers;
+    for (size_t i = 0; i < 2; i++)
+        atomic_store(&groups[i].cancelled, true);
+    test_await(&f->wait, answers + 8);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(probe[i].exchange.code, XR_CANCELLED);
+        test_probe_clear(&probe[i]);
+    }
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(groups[i].under_way, 0);
+}
+
+static void a_pause_gives_the_place_back(void **state) {
+    struct test_client *f = *state;
+    struct test_probe waiting[8], other;
+    struct xr_call_group groups[2] = {0};
+    static const char later[] = "HTTP/1.1 429 x\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n";
+    static const struct test_answer script[] = {{later}, {later}, {later}, {later},    {later},
+                                                {later}, {later}, {later}, {OK_ANSWER}};
+    test_host_script(f->host, script, 9);
+    fill_all_places(f, waiting, groups);
+    test_probe_ask(f, &other);
+    assert_int_equal(other.exchange.code, XR_OK);
+    assert_int_equal(f->wait.answers, 1);
+    assert_int_equal(test_host_requests(f->host), 9);
+    test_probe_clear(&other);
+    end_all(f, waiting, groups);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(waiting[i].released, 1);
+}
+
+static void who_never_had_a_place_is_told_so(void **state) {
+    struct test_client *f = *state;
+    struct test_probe hanging[8], late;
+    struct xr_call_group groups[2] = {0}, group = {0};
+    SCRIPT(f->host, {.hang = true});
+    fill_all_places(f, hanging, groups);
+    test_probe_make(f, &late, &group);
+    late.exchange.deadline_mono_ns = test_in_ms(150);
+    test_probe_queue(f, &late);
+    test_await(&f->wait, 1);
+    assert_int_equal(late.exchange.code, XR_OVERLOADED);
+    assert_int_equal(late.exchange.attempts, 0);
+    end_all(f, hanging, groups);
+}
+
+static void answers_together_have_a_bound(void **state) {
+    struct test_client *f = *state;
+    char held[1100] = "HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n", whole[1100];
+    struct test_probe holding[2], more, after;
+    struct xr_call_group group = {0};
+    memset(held + strlen(held), 'x', 1000);
+    memcpy(whole, held, sizeof whole);
+    memset(whole + strlen(whole), 'x', 24);
+    const struct test_answer script[] = {{held, .hang = true}, {held, .hang = true}, {whole}};
+    test_host_script(f->host, script, 3);
+    for (size_t i = 0; i < 2; i++) {
+        test_probe_make(f, &holding[i], &group);
+        test_probe_queue(f, &holding[i]);
+    }
+    test_host_await(f->host, 2);
+    while (atomic_load(&holding[0].exchange.answers->bytes) < 2000)
+        sched_yield(); /* the host has said it; the client is reading it */
+    test_probe_ask(f, &more);
+    assert_int_equal(more.exchange.code, XR_UNAVAILABLE);
+    assert_int_equal(more.exchange.attempts, XR_RETRY_ATTEMPTS);
+    assert_non_null(strstr(more.exchange.err.message, "the answers under way take more than"));
+    test_probe_clear(&more);
+    atomic_store(&group.cancelled, true);
+    test_await(&f->wait, 3);
+    test_probe_ask(f, &after);
+    assert_int_equal(after.exchange.code, XR_OK);
+    assert_int_equal(after.exchange.response.len, 1024);
+    for (size_t i = 0; i < 2; i++)
+        test_probe_clear(&holding[i]);
+    test_probe_clear(&after);
+}
 
 static void a_group_that_hangs_leaves_room_for_others(void **state) {
     struct test_client *f = *state;
@@ -164,6 +267,10 @@ int main(void) {
         TEST_CLIENT(a_pause_that_would_outlast_the_deadline_is_not_begun),
         TEST_CLIENT(an_attempt_without_an_answer_ends_and_is_made_again),
         TEST_CLIENT(the_deadline_ends_an_exchange_wherever_it_is),
+        TEST_CLIENT(a_deadline_tells_what_came_before_it),
+        TEST_CLIENT(a_pause_gives_the_place_back),
+        TEST_CLIENT(who_never_had_a_place_is_told_so),
+        TEST_CLIENT(answers_together_have_a_bound),
         TEST_CLIENT(a_cancelled_group_ends_and_its_neighbours_go_on),
         TEST_CLIENT(a_group_that_hangs_leaves_room_for_others),
         TEST_CLIENT(no_more_are_under_way_than_the_bounds_say),
