@@ -52,7 +52,7 @@ static void check_text(const struct xr_providers_config *config, const char *key
 /* Overwrites the key as it is, by looking everywhere. */
 static void overwrite(const char *key, const char *text, char *out, size_t len) {
     const size_t n = strlen(key);
-    for (size_t at = 0; n >= 8 && at + n <= len; at++)
+    for (size_t at = 0; n >= 16 && at + n <= len; at++)
         if (memcmp(text + at, key, n) == 0)
             memset(out + at, '*', n);
 }

@@ -43,6 +43,17 @@ bool xr_utf8_valid(struct xr_str s) {
     return true;
 }
 
+size_t xr_utf8_first(struct xr_str s) {
+    size_t at = 0;
+    return s.len > 0 && next_code_point(s, &at) >= 0 ? at : 0;
+}
+
+bool xr_text_starts_control(struct xr_str s) {
+    size_t at = 0;
+    int32_t cp = s.len > 0 ? next_code_point(s, &at) : -1;
+    return (cp >= 0 && cp < 0x20) || (cp >= 0x7F && cp < 0xA0);
+}
+
 size_t xr_utf16_length(struct xr_str s) {
     size_t units = 0;
     for (size_t i = 0; i < s.len; i++) {

@@ -9,6 +9,10 @@
 
 /* True if s is well-formed UTF-8 (no surrogates, no over-long forms). */
 bool xr_utf8_valid(struct xr_str s);
+/* Bytes of the well-formed character that s begins with; 0: there is none, s is empty or ill-formed there. */
+size_t xr_utf8_first(struct xr_str s);
+/* True if s begins with a control character: U+0000..U+001F, U+007F..U+009F. */
+bool xr_text_starts_control(struct xr_str s);
 /* Length of valid UTF-8 in UTF-16 code units. */
 size_t xr_utf16_length(struct xr_str s);
 /* Order of valid UTF-8 strings by UTF-16 code unit: <0, 0, >0 (differs from byte order above U+D7FF). */

@@ -54,6 +54,39 @@ static void a_wrong_byte_is_found_anywhere(void **state) {
     }
 }
 
+static void the_first_character_is_measured(void **state) {
+    (void)state;
+    static const struct {
+        struct xr_str text;
+        size_t len;
+        bool control;
+    } CASES[] = {
+        {XR_STR(""), 0, false},
+        {{0}, 0, false},
+        {XR_STR("ab"), 1, false},
+        {XR_STR("\0b"), 1, true},
+        {XR_STR("\n"), 1, true},
+        {XR_STR("\x1F"), 1, true},
+        {XR_STR(" "), 1, false},
+        {XR_STR("~"), 1, false},
+        {XR_STR("\x7F"), 1, true},
+        {XR_STR("\xC2\x80"), 2, true},
+        {XR_STR("\xC2\x9F"), 2, true},
+        {XR_STR("\xC2\xA0"), 2, false},
+        {XR_STR("\xE2\x80\xA8x"), 3, false},
+        {XR_STR("\xF0\x9F\x98\x80x"), 4, false},
+        {XR_STR("\xC2"), 0, false},
+        {XR_STR("\x85"), 0, false},
+        {XR_STR("\xC0\x80"), 0, false},
+        {XR_STR("\xED\xA0\x80"), 0, false},
+        {XR_STR("\xF0\x9F\x98"), 0, false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        assert_int_equal(xr_utf8_first(CASES[i].text), CASES[i].len);
+        assert_int_equal(xr_text_starts_control(CASES[i].text), CASES[i].control);
+    }
+}
+
 static void utf16_length_counts_code_units(void **state) {
     (void)state;
     assert_int_equal(xr_utf16_length(XR_STR("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80")), 5);
@@ -114,6 +147,7 @@ int main(void) {
         cmocka_unit_test(lower_case_is_javascripts),
         cmocka_unit_test(trim_takes_unicode_white_space),
         cmocka_unit_test(a_wrong_byte_is_found_anywhere),
+        cmocka_unit_test(the_first_character_is_measured),
         cmocka_unit_test(utf16_length_counts_code_units),
         cmocka_unit_test(utf16_order_puts_astral_before_private_use),
         cmocka_unit_test(ill_formed_utf8_is_seen_and_repaired),

@@ -2,23 +2,11 @@
 #include "providers/one_line.h"
 #include "base/text.h"
 
-/* Bytes of the code point that text begins with; 0: an ill-formed one. */
-static size_t code_point_size(struct xr_str text) {
-    unsigned char lead = (unsigned char)text.ptr[0];
-    size_t n = lead < 0x80 ? 1 : lead < 0xC0 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    return n <= text.len && xr_utf8_valid((struct xr_str){.ptr = text.ptr, .len = n}) ? n : 0;
-}
-
 /* Bytes of the control character or line separator that text begins with; 0: it begins with another. */
 static size_t control_size(struct xr_str text) {
-    const unsigned char *p = (const unsigned char *)text.ptr;
-    if (text.len >= 1 && (p[0] < 0x20 || p[0] == 0x7F))
-        return 1;
-    if (text.len >= 2 && p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0)
-        return 2; /* U+0080..U+009F: NEL is one of them */
-    if (text.len >= 3 && p[0] == 0xE2 && p[1] == 0x80 && (p[2] == 0xA8 || p[2] == 0xA9))
-        return 3; /* U+2028, U+2029 */
-    return 0;
+    const struct xr_str first = {.ptr = text.ptr, .len = xr_utf8_first(text)};
+    const bool separates = xr_str_eq(first, XR_STR("\u2028")) || xr_str_eq(first, XR_STR("\u2029"));
+    return separates || xr_text_starts_control(first) ? first.len : 0;
 }
 
 /* What *text begins with, as it is shown; *text moves behind it. */
@@ -28,7 +16,7 @@ static struct xr_str take(struct xr_str *text) {
     for (size_t n; (n = control_size((struct xr_str){.ptr = text->ptr + taken, .len = text->len - taken})) > 0;)
         taken += n;
     if (taken == 0) {
-        taken = code_point_size(*text);
+        taken = xr_utf8_first(*text);
         shown = taken > 0 ? (struct xr_str){.ptr = text->ptr, .len = taken} : XR_STR("?");
         taken += taken == 0;
     }

@@ -7,7 +7,7 @@
 enum {
     FORMS = 3, /* of one key: as it is, as JSON writes it, the same with its slashes escaped */
     NEEDLES_MAX = FORMS * XR_STAGE_KIND_COUNT,
-    ANSWER_KEY_MIN = 8,
+    ANSWER_KEY_MIN = 16, /* bytes; shorter ones may be words: "placeholder", "password" */
     BEGINNING_MIN = 4, /* bytes of a key at the end of a text that are no coincidence */
     LONG_RUN = 16, /* characters behind "sk-" that are a key's even in the middle of a word */
     ESCAPE_LEN = 6, /* \u0041 */
@@ -208,18 +208,8 @@ static void cover_lookalikes(char *text, size_t len) {
 
 /* --- what is shown --- */
 
-/* The length of the character that starts the text; 0: its bytes are not UTF-8. */
-static size_t character_length(struct xr_str s) {
-    const unsigned char c = (unsigned char)s.ptr[0];
-    const size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-    return n <= s.len && xr_utf8_valid((struct xr_str){.ptr = s.ptr, .len = n}) ? n : 0;
-}
-
-/* White space, or a control character: U+0000 to U+001F, U+007F to U+009F. */
 static bool is_blank(struct xr_str character) {
-    const unsigned char first = (unsigned char)character.ptr[0];
-    return first < 0x20 || first == 0x7f || (first == 0xC2 && (unsigned char)character.ptr[1] < 0xA0) ||
-           xr_text_trim(character).len == 0;
+    return xr_text_starts_control(character) || xr_text_trim(character).len == 0;
 }
 
 /* What stands for the beginning of *rest, which moves on. Empty: a space. */
@@ -229,7 +219,7 @@ static struct xr_str next_shown(struct xr_str *rest) {
         n++;
     struct xr_str shown = XR_STR("[redacted]");
     if (n == 0) {
-        n = character_length(*rest);
+        n = xr_utf8_first(*rest);
         shown = n > 0 ? (struct xr_str){.ptr = rest->ptr, .len = n} : XR_STR("\xEF\xBF\xBD");
         if (n > 0 && is_blank(shown))
             shown.len = 0;

@@ -6,7 +6,7 @@
 
 #define PAIRS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define OPENAI_KEY "0123456789abcdefghijXYZ"
-#define SLASHED_KEY "ab/cd/efgh"
+#define SLASHED_KEY "ab/cd/efgh/012345"
 #define QUOTED_KEY "quo\"te\\d/key"
 #define FFFD "\xEF\xBF\xBD"
 
@@ -45,7 +45,7 @@ static void configured_keys_are_hidden_in_every_stage(void **state) {
         {OPENAI_KEY OPENAI_KEY, "[redacted]"},
         {OPENAI_KEY " " OPENAI_KEY, "[redacted] [redacted]"},
         {"{\"key\":\"" SLASHED_KEY "\"}", "{\"key\":\"[redacted]\"}"},
-        {"{\"key\":\"ab\\/cd\\/efgh\"}", "{\"key\":\"[redacted]\"}"},
+        {"{\"key\":\"ab\\/cd\\/efgh\\/012345\"}", "{\"key\":\"[redacted]\"}"},
         {QUOTED_KEY, "[redacted]"},
         {"{\"key\":\"quo\\\"te\\\\d/key\"}", "{\"key\":\"[redacted]\"}"},
         {"{\"key\":\"quo\\\"te\\\\d\\/key\"}", "{\"key\":\"[redacted]\"}"},
@@ -92,7 +92,7 @@ static void what_looks_like_a_key_is_hidden(void **state) {
 static void a_key_with_escapes_of_json_is_hidden(void **state) {
     (void)state;
     static const struct text_case CASES[] = {
-        {"it is \\u0061b\\u002Fcd\\u002fef\\u0067h.", "it is [redacted]."},
+        {"it is \\u0061b\\u002Fcd\\u002fef\\u0067h/012345.", "it is [redacted]."},
         {"\\u0073\\u006b-\\u0031", "[redacted]"},
         {"\\u0042earer ab", "Bearer [redacted]"},
         {"\\u00e9 \\u0020 \\u000a \\u0000 \\u006 \\u006g \\x", "\\u00e9 \\u0020 \\u000a \\u0000 \\u006 \\u006g \\x"},
@@ -196,7 +196,7 @@ static void answers_lose_the_keys_in_place(void **state) {
     static const struct text_case CASES[] = {
         {"", ""},
         {"{\"text\":\"it is " OPENAI_KEY "\"}", "{\"text\":\"it is ***********************\"}"},
-        {SLASHED_KEY " ab\\/cd\\/efgh", "********** ************"},
+        {SLASHED_KEY " ab\\/cd\\/efgh\\/012345", "***************** ********************"},
         {"0123456789abcdefghijXY", "0123456789abcdefghijXY"},
         {"sk-0123456789abcdefgh Bearer x", "sk-0123456789abcdefgh Bearer x"},
     };
@@ -207,30 +207,36 @@ static void answers_lose_the_keys_in_place(void **state) {
 
 static void placeholders_stay_in_answers(void **state) {
     (void)state;
-    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *seven = one_key("ollama7");
-    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *eight = one_key("ollama78");
-    assert_keys(seven, "an ollama78", "an ollama78");
-    assert_keys(eight, "an ollama78", "an ********");
+    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *word = one_key("password");
+    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *fifteen = one_key("0123456789abcde");
+    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *sixteen = one_key("0123456789abcdef");
+    assert_keys(word, "my password is", "my password is");
+    assert_text(word, XR_STR("my password is"), "my [redacted] is");
+    assert_keys(fifteen, "it is 0123456789abcdef", "it is 0123456789abcdef");
+    assert_keys(sixteen, "it is 0123456789abcdef", "it is ****************");
 }
+
+#define INNER "abcdefghijklmnop" /* in another key */
+#define TAIL "5678-9012-3456" /* behind the end of another key */
 
 static void keys_that_hold_or_overlap_each_other_are_hidden_whole(void **state) {
     (void)state;
     XR_AUTO(xr_providers_config_freep)
     struct xr_providers_config *config =
-        test_config(PAIRS("XRAY_TTS_PROVIDER", "openai", "XRAY_TTS_API_KEY", "abcdefgh", "XRAY_TRANSCRIPTION_PROVIDER",
-                          "openai-whisper", "XRAY_TRANSCRIPTION_API_KEY", "-abcdefgh-1234", "XRAY_JUDGE_PROVIDER",
-                          "openai", "XRAY_JUDGE_API_KEY", "1234-5678"));
-    assert_keys(config, "x-abcdefgh-1234-5678x", "x*******************x");
-    assert_keys(config, "abcdefgh-1234", "********-1234");
-    assert_text(config, XR_STR("x-abcdefgh-1234-5678x"), "x[redacted]x");
+        test_config(PAIRS("XRAY_TTS_PROVIDER", "openai", "XRAY_TTS_API_KEY", INNER, "XRAY_TRANSCRIPTION_PROVIDER",
+                          "openai-whisper", "XRAY_TRANSCRIPTION_API_KEY", "-" INNER "-1234", "XRAY_JUDGE_PROVIDER",
+                          "openai", "XRAY_JUDGE_API_KEY", "1234-" TAIL));
+    assert_keys(config, "x-" INNER "-1234-" TAIL "x", "x*************************************x");
+    assert_keys(config, INNER "-1234", "****************-1234");
+    assert_text(config, XR_STR("x-" INNER "-1234-" TAIL "x"), "x[redacted]x");
 }
 
 static void a_key_that_overlaps_itself_is_hidden_whole(void **state) {
     (void)state;
-    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *config = one_key("abcabcabc");
-    assert_keys(config, "xabcabcabcabcabcx", "x***************x");
-    assert_keys(config, "abcabcabxabcabcabc", "abcabcabx*********");
-    assert_keys(config, "aabcababcabcabcab", "aabcab*********ab");
+    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *config = one_key("abcdefgabcdefgabc");
+    assert_keys(config, "xabcdefgabcdefgabcdefgabcx", "x************************x");
+    assert_keys(config, "abcdefgabcdefgabxabcdefgabcdefgabc", "abcdefgabcdefgabx*****************");
+    assert_keys(config, "aabcdefgababcdefgabcdefgabcab", "aabcdefgab*****************ab");
 }
 
 /* A search that starts again at each byte would take 2^34 steps. */
