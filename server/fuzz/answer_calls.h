@@ -31,18 +31,31 @@ static inline struct xr_providers *the_providers(void) {
     return providers;
 }
 
-/* '0', '1' and '2' are the vendors with JSON's type, '3'..'5' without a type, '6'..'8' with text's, ... */
+/* '0', '1' and '2' are the vendors with JSON's type, '3'..'5' without a type, '6'..'8' with text's, and so on to 'G'.
+ */
 static inline const struct xr_adapter *adapter_of(const uint8_t *data, const struct xr_adapter *const adapters[3]) {
     return adapters[data[0] % 3];
 }
 
 /* The body is a copy that ends where it may end: free it. size > 0. */
 static inline struct xr_response response_of(const uint8_t *data, size_t size) {
-    static const struct xr_str TYPES[] = {XR_STR("application/json"), XR_STR(""), XR_STR("text/plain"),
-                                          XR_STR("audio/mpeg")};
-    const size_t len = size - 1;
-    struct xr_response response = {
-        .body = malloc(len + XR_JSON_PADDING), .len = len, .content_type = TYPES[data[0] / 3 % 4]};
+    static const struct {
+        struct xr_str type, parameters;
+    } TYPES[] = {
+        {XR_STR("application/json"), XR_STR("; charset=utf-8")},
+        {XR_STR(""), XR_STR("")},
+        {XR_STR("text/plain"), XR_STR("")},
+        {XR_STR("audio/mpeg"), XR_STR("")},
+        {XR_STR("audio/pcm"), XR_STR(";rate=16000")},
+        {XR_STR("audio/l16"), XR_STR("; rate=\"8000\"; channels=2")},
+        {XR_STR("image/png"), XR_STR("")},
+        {XR_STR("application/octet-stream"), XR_STR("")},
+    };
+    const size_t len = size - 1, row = data[0] / 3 % (sizeof TYPES / sizeof *TYPES);
+    struct xr_response response = {.body = malloc(len + XR_JSON_PADDING),
+                                   .len = len,
+                                   .content_type = TYPES[row].type,
+                                   .parameters = TYPES[row].parameters};
     check(response.body != NULL);
     if (len > 0)
         memcpy(response.body, data + 1, len);

@@ -35,6 +35,7 @@ struct xr_response {
     char *body; /* may be changed; XR_JSON_PADDING bytes behind it are there */
     size_t len;
     struct xr_str content_type; /* lower case, without its parameters; empty: none was sent */
+    struct xr_str parameters; /* of it, lower case: "; rate=16000"; empty: it has none */
 };
 
 struct xr_adapter {

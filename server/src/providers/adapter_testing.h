@@ -19,10 +19,13 @@ static inline void test_request_clear(struct xr_request *request) {
 }
 
 /* A copy of body of its own, as long as it may be and no longer, so that a read behind it is found. content_type NULL:
- * none was sent. Free with test_response_clear. */
+ * none was sent; lower case. Free with test_response_clear. */
 static inline struct xr_response test_response(const char *content_type, struct xr_str body) {
-    struct xr_response response = {
-        .body = malloc(body.len + XR_JSON_PADDING), .len = body.len, .content_type = xr_str_from(content_type)};
+    const size_t n = content_type ? strcspn(content_type, ";") : 0;
+    struct xr_response response = {.body = malloc(body.len + XR_JSON_PADDING),
+                                   .len = body.len,
+                                   .content_type = {.ptr = content_type, .len = n},
+                                   .parameters = xr_str_from(content_type ? content_type + n : NULL)};
     assert_non_null(response.body);
     if (body.len > 0)
         memcpy(response.body, body.ptr, body.len);

@@ -170,12 +170,13 @@ static void released(struct xr_exchange *exchange) {
 
 /* --- the response --- */
 
-/* Lower case, in place, without parameters. */
-static struct xr_str media_type(char *content_type) {
-    size_t n = strcspn(content_type, "; \t");
-    for (size_t i = 0; i < n; i++)
-        content_type[i] = (char)tolower((unsigned char)content_type[i]);
-    return (struct xr_str){.ptr = content_type, .len = n};
+/* Lower case, in place. */
+static void read_type(char *content_type, struct xr_response *response) {
+    const size_t n = strcspn(content_type, "; \t");
+    for (char *c = content_type; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    response->content_type = (struct xr_str){.ptr = content_type, .len = n};
+    response->parameters = xr_str_from(content_type + n);
 }
 
 static void hide_keys(const struct errand *errand, struct xr_str text) {
@@ -198,9 +199,8 @@ static void hide_keys_of_result(const struct errand *errand) {
 
 static enum xr_code read_response(struct errand *errand, struct xr_err *err) {
     struct xr_exchange *exchange = &errand->exchange;
-    struct xr_response response = {.body = exchange->response.data,
-                                   .len = exchange->response.len,
-                                   .content_type = media_type(exchange->content_type)};
+    struct xr_response response = {.body = exchange->response.data, .len = exchange->response.len};
+    read_type(exchange->content_type, &response);
     errand->call->usage.calls = 1; /* to be paid, whether or not it is still wanted */
     enum xr_code code = xr_call_check(errand->call, err);
     if (code != XR_OK)

@@ -5,8 +5,6 @@
 #include "providers/tts_pcm.h"
 #include <strings.h>
 
-enum { RATE_DIGITS_MAX = 9 };
-
 /* --- the request --- */
 
 static void put_config(struct xr_json *j, struct xr_str voice) {
@@ -68,30 +66,6 @@ static enum xr_code check_type(struct xr_str type, struct xr_err *err) {
     return xr_fail(err, XR_REFUSED, NULL, "answered %s instead of PCM or WAV", xr_excerpt(type, shown));
 }
 
-/* As far as there are digits. */
-static uint32_t number_of(struct xr_str s) {
-    uint32_t number = 0;
-    for (size_t i = 0; i < s.len && i < RATE_DIGITS_MAX && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++)
-        number = number * 10 + (uint32_t)(s.ptr[i] - '0');
-    return number;
-}
-
-/* Of "audio/L16;codec=pcm;rate=24000". Without a rate it is the usual one; 0, and so refused, if it is no number. */
-static uint32_t rate_of(struct xr_str type) {
-    if (type.len == 0)
-        return XR_TTS_PCM_RATE;
-    const char *end = type.ptr + type.len;
-    for (const char *at = type.ptr; (at = memchr(at, ';', (size_t)(end - at)));) {
-        do
-            at++;
-        while (at < end && *at == ' ');
-        struct xr_str parameter = {.ptr = at, .len = (size_t)(end - at)};
-        if (begins(parameter, "rate="))
-            return number_of((struct xr_str){.ptr = at + 5, .len = parameter.len - 5});
-    }
-    return XR_TTS_PCM_RATE;
-}
-
 /* What was decoded so far: it lies where the first part's base64 was. */
 struct speech {
     char *bytes;
@@ -106,10 +80,12 @@ static enum xr_code take_part(struct speech *speech, yyjson_val *part, struct xr
     size_t n = 0;
     if (!text.ptr)
         return XR_OK; /* words beside the audio */
+    uint32_t rate = 0;
     enum xr_code code = check_type(type, err);
+    if (code == XR_OK)
+        code = xr_tts_pcm_rate(type, &rate, err);
     if (code != XR_OK)
         return code;
-    uint32_t rate = rate_of(type);
     if (speech->bytes && speech->rate != rate)
         return xr_fail(err, XR_REFUSED, NULL, "its audio has %u and then %u Hz", speech->rate, rate);
     if (!speech->bytes)

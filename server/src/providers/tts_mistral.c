@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Speech by Mistral: a WAV in base64 in JSON. */
 #include "providers/answer.h"
+#include "providers/speech.h"
 #include "providers/tts_pcm.h"
 
-static enum xr_code build(const struct xr_stage_config *stage, struct xr_call *base, struct xr_request *request,
+static enum xr_code build(const struct xr_stage_config *stage, struct xr_call *call, struct xr_request *request,
                           struct xr_err *err) {
-    const struct xr_tts_call *call = (const struct xr_tts_call *)base;
-    struct xr_json j = xr_json_make(&request->body, XR_JSON_RESPONSE);
-    request->path = "/audio/speech";
-    xr_json_object(&j);
-    xr_json_kv_strz(&j, "model", stage->model);
-    xr_json_kv_str(&j, "input", call->text);
-    xr_json_kv_str(&j, "voice_id", call->voice);
-    xr_json_kv_strz(&j, "response_format", "wav");
-    xr_json_object_end(&j);
-    return xr_request_built(request, err);
+    return xr_speech_build(stage, (const struct xr_tts_call *)call, "voice_id", "wav", request, err);
 }
 
 /* Its "pcm" is of another kind (32-bit float), so what is no WAV is not taken for samples. */

@@ -3,56 +3,68 @@
 #include "audio/wav.h"
 #include "base/base64.h"
 #include "base/limits.h"
+#include "providers/sniff.h"
 #include "providers/tts_sink.h"
+#include <strings.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are read as they are in memory");
 
-enum { BLOCK = 16384, RATE_MIN = 4000, RATE_MAX = 192000 }; /* BLOCK: samples between two looks at the call */
-
-static bool begins(struct xr_str s, struct xr_str with) {
-    return s.len >= with.len && memcmp(s.ptr, with.ptr, with.len) == 0;
-}
+enum {
+    BLOCK = 16384, /* samples between two looks at the call */
+    RATE_MIN = 4000,
+    RATE_MAX = 192000,
+    DIGITS_MAX = 9,
+};
 
 static struct xr_str bytes_of(const struct xr_tts_audio *audio) {
     return (struct xr_str){.ptr = audio->bytes, .len = audio->n};
 }
 
-/* --- kinds --- */
+/* --- what the type tells --- */
 
-/* A frame of MPEG layer III or of AAC (ADTS). */
-static bool is_frame(struct xr_str bytes) {
-    if (bytes.len < 2 || (uint8_t)bytes.ptr[0] != 0xFF)
-        return false;
-    uint8_t second = (uint8_t)bytes.ptr[1];
-    return (second & 0xE6) == 0xE2 || (second & 0xF6) == 0xF0;
+/* As far as there are digits. */
+static uint32_t number_of(struct xr_str s) {
+    uint32_t number = 0;
+    for (size_t i = 0; i < s.len && i < DIGITS_MAX && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++)
+        number = number * 10 + (uint32_t)(s.ptr[i] - '0');
+    return number;
 }
 
-static bool is_frame_type(struct xr_str type) {
-    return begins(type, XR_STR("audio/mp")) || begins(type, XR_STR("audio/aac"));
+/* The first parameter of that name ("rate="), which may be in quotes; `otherwise` if there is none, 0 if it is no
+ * number. */
+static uint32_t parameter(struct xr_str type, const char *name, uint32_t otherwise) {
+    if (type.len == 0)
+        return otherwise;
+    const size_t n = strlen(name);
+    const char *end = type.ptr + type.len;
+    for (const char *at = type.ptr; at < end && (at = memchr(at, ';', (size_t)(end - at)));) {
+        do
+            at++;
+        while (at < end && (*at == ' ' || *at == '\t'));
+        if ((size_t)(end - at) < n || strncasecmp(at, name, n) != 0)
+            continue;
+        at += n;
+        at += at < end && *at == '"';
+        return number_of((struct xr_str){.ptr = at, .len = (size_t)(end - at)});
+    }
+    return otherwise;
 }
 
-/* The name of what would be noise as samples; NULL: none of these. Speech does not start with samples like theirs. */
-static const char *compressed(const struct xr_tts_audio *audio) {
-    static const struct {
-        struct xr_str magic;
-        const char *name;
-    } KINDS[] = {
-        {XR_STR("ID3"), "MP3"},
-        {XR_STR("OggS"), "Ogg"},
-        {XR_STR("fLaC"), "FLAC"},
-        {XR_STR("\x1A\x45\xDF\xA3"), "WebM"},
-    };
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
-        if (begins(bytes_of(audio), KINDS[i].magic))
-            return KINDS[i].name;
-    if (is_frame_type(audio->type) && is_frame(bytes_of(audio)))
-        return begins(audio->type, XR_STR("audio/aac")) ? "AAC" : "MP3";
-    return NULL;
+enum xr_code xr_tts_pcm_rate(struct xr_str type, uint32_t *ret_rate, struct xr_err *err) {
+    const uint32_t channels = parameter(type, "channels=", 1);
+    if (channels != 1)
+        return xr_fail(err, XR_REFUSED, NULL, "its audio has %u channels, one is needed", channels);
+    *ret_rate = parameter(type, "rate=", XR_TTS_PCM_RATE);
+    return XR_OK;
 }
+
+/* --- what the bytes tell --- */
 
 static bool is_wav(const struct xr_tts_audio *audio) {
     const struct xr_str bytes = bytes_of(audio);
-    return begins(bytes, XR_STR("RIFF")) || begins(bytes, XR_STR("RIFX")) || begins(bytes, XR_STR("RF64"));
+    if (bytes.len < 4)
+        return false;
+    return memcmp(bytes.ptr, "RIFF", 4) == 0 || memcmp(bytes.ptr, "RIFX", 4) == 0 || memcmp(bytes.ptr, "RF64", 4) == 0;
 }
 
 /* Makes of a WAV the samples it has; a header that promises more than there is does no harm. */
@@ -70,11 +82,12 @@ static enum xr_code open_wav(struct xr_tts_audio *audio, struct xr_err *err) {
     return XR_OK;
 }
 
-/* Leaves samples. */
+/* Leaves samples. What is too long is refused before the work of resampling it: a response may have 64 MiB at any rate,
+ * as many bytes as the longest file has at 48 kHz, and samples of 24 kHz take half of that. */
 static enum xr_code open_audio(struct xr_tts_audio *audio, struct xr_err *err) {
-    const char *kind = compressed(audio);
+    const char *kind = xr_sniff(bytes_of(audio));
     if (kind)
-        return xr_fail(err, XR_REFUSED, NULL, "answered %s audio instead of PCM or WAV", kind);
+        return xr_fail(err, XR_REFUSED, NULL, "answered %s instead of PCM or WAV", kind);
     enum xr_code code = is_wav(audio) ? open_wav(audio, err) : XR_OK;
     if (code != XR_OK)
         return code;
@@ -83,7 +96,7 @@ static enum xr_code open_audio(struct xr_tts_audio *audio, struct xr_err *err) {
     if (audio->rate < RATE_MIN || audio->rate > RATE_MAX)
         return xr_fail(err, XR_REFUSED, NULL, "its audio has %u Hz, %d..%d are supported", audio->rate, RATE_MIN,
                        RATE_MAX);
-    return XR_OK;
+    return xr_tts_length_check(audio->n / sizeof(int16_t), audio->rate, err);
 }
 
 /* --- writing --- */

@@ -45,7 +45,7 @@ static enum xr_code write_at(int fd, const void *bytes, size_t n, uint64_t offse
         ssize_t written = pwrite(fd, p, n, (off_t)offset);
         if (written < 0 && errno == EINTR)
             continue;
-        if (written < 0 && (errno == ENOSPC || errno == EDQUOT))
+        if (written < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
             return xr_fail(err, XR_STORAGE_FULL, NULL, "the disk is full");
         if (written <= 0)
             return xr_fail(err, XR_IO, NULL, "the speech could not be written: %s",
@@ -57,9 +57,17 @@ static enum xr_code write_at(int fd, const void *bytes, size_t n, uint64_t offse
     return XR_OK;
 }
 
+static enum xr_code too_long(struct xr_err *err) {
+    return xr_fail(err, XR_REFUSED, NULL, "the speech is longer than %d seconds", FRAMES_MAX / XR_RATE);
+}
+
+enum xr_code xr_tts_length_check(uint64_t samples, uint32_t rate, struct xr_err *err) {
+    return samples * XR_RATE / rate > FRAMES_MAX ? too_long(err) : XR_OK;
+}
+
 static enum xr_code put_block(struct xr_tts_sink *sink, size_t n, struct xr_err *err) {
     if (n > FRAMES_MAX - sink->frames)
-        return xr_fail(err, XR_REFUSED, NULL, "the speech is longer than %d seconds", FRAMES_MAX / XR_RATE);
+        return too_long(err);
     uint64_t offset = XR_WAV_HEADER_SIZE + sink->frames * sizeof *sink->block;
     enum xr_code code = write_at(sink->fd, sink->block, n * sizeof *sink->block, offset, err);
     if (code == XR_OK)

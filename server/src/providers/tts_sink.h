@@ -11,6 +11,8 @@ struct xr_tts_sink;
 XR_MUST_USE enum xr_code xr_tts_sink_new(int fd, uint32_t rate, struct xr_tts_sink **ret_sink, struct xr_err *err);
 void xr_tts_sink_free(struct xr_tts_sink *sink); /* NULL is fine */
 XR_DEFINE_FREEP(struct xr_tts_sink, xr_tts_sink_free)
+/* XR_REFUSED if so many samples of that rate would be longer than the file may be. */
+XR_MUST_USE enum xr_code xr_tts_length_check(uint64_t samples, uint32_t rate, struct xr_err *err);
 /* XR_REFUSED once the file would pass XR_TTS_WAV_MAX; XR_IO, XR_STORAGE_FULL. */
 XR_MUST_USE enum xr_code xr_tts_sink_write(struct xr_tts_sink *sink, const int16_t *samples, size_t n,
                                            struct xr_err *err);
