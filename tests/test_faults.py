@@ -188,6 +188,20 @@ def test_a_file_size_limit_is_a_full_disk_to_uploads(server: Xrayd, api: Api) ->
     works(api)
 
 
+def test_a_file_size_limit_is_a_full_disk_to_speech(server: Xrayd, api: Api) -> None:
+    """Ours, and not the provider's failure."""
+    before = snapshot(server.data_dir)
+    spec = {"name": "n", "turns": [{"role": "user", "text": "Hello, is anybody there?", "audio": {"kind": "tts"}}]}
+    limit_files(server, 8 << 10)  # a twelfth of a second
+
+    assert said(api.conversation(spec)) == STORAGE_FULL
+
+    eventually(lambda: snapshot(server.data_dir) == before)
+    limit_files(server, resource.RLIM_INFINITY)
+    assert api.conversation(spec).status_code == 200
+    works(api)
+
+
 def test_a_file_size_limit_is_a_full_disk_to_rows(server: Xrayd, api: Api) -> None:
     conversation = api.new_conversation(samples.SPEC)
     replay = api.new_replay(conversation)

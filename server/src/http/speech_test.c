@@ -130,6 +130,35 @@ static void a_failure_is_told_with_its_status_and_logged_once(void **state) {
     }
 }
 
+static void a_failure_of_ours_is_not_told_as_the_providers(void **state) {
+    static const struct {
+        enum xr_code code;
+        const char *label;
+        int status;
+        const char *error, *logged; /* NULL: it is not logged */
+    } CASES[] = {
+        {XR_STORAGE_FULL, "full", 507, "{\"error\":\"storage_full\"}", NULL},
+        {XR_NO_MEMORY, "memory", 503, "{\"error\":\"overloaded\"}", NULL},
+        {XR_IO, "disk", 500, "{\"error\":\"internal_error\",", "\"code\":\"io\",\"message\":\"disk: io\""},
+        {XR_INTERNAL, "bug", 500, "{\"error\":\"internal_error\",",
+         "\"code\":\"internal\",\"message\":\"bug: internal\""},
+    };
+    const struct bench *b = *state;
+    char log[LOG_MAX];
+    size_t logged = 0;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        fake_script(b->fake, (struct fake_rule){.stage = XR_STAGE_TTS, .label = CASES[i].label, .code = CASES[i].code});
+        char *body = text_of(post_spoken(b, CASES[i].label), CASES[i].status);
+        assert_memory_equal(body, CASES[i].error, strlen(CASES[i].error));
+        free(body);
+        log_text(b, log);
+        logged += CASES[i].logged != NULL;
+        assert_int_equal(lines(log, "\n"), logged);
+        assert_int_equal(lines(log, "\"event\":\"speech failed\""), 0);
+        assert_true(!CASES[i].logged || lines(log, CASES[i].logged) == 1);
+    }
+}
+
 /* A new replay's detail. */
 static char *new_replay(const struct bench *b, const char *hash) {
     char body[200];
@@ -173,6 +202,7 @@ static void the_first_replay_shows_what_the_speech_used(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_SERVER(a_failure_is_told_with_its_status_and_logged_once),
+        WITH_SERVER(a_failure_of_ours_is_not_told_as_the_providers),
         WITH_SERVER(the_first_replay_shows_what_the_speech_used),
     };
     return cmocka_run_group_tests_name("http/speech", tests, NULL, NULL);

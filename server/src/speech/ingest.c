@@ -246,6 +246,11 @@ static enum xr_code hash_file(int fd, uint8_t out[XR_SHA256_SIZE], struct xr_err
     return XR_OK;
 }
 
+/* All other failures of a call are this machine's: its disk is full, its memory. */
+static bool is_providers(enum xr_code code) {
+    return code == XR_UNAVAILABLE || code == XR_REFUSED || code == XR_TIMEOUT;
+}
+
 /* Every call has been answered. */
 static void speech_ready(struct xr_task *task) {
     struct work *work = (struct work *)task;
@@ -253,7 +258,7 @@ static void speech_ready(struct xr_task *task) {
     const struct utterance *failed = atomic_load(&work->failed);
     if (failed) {
         call->err = failed->tts.call.err;
-        call->tts_failed = failed->tts.call.code != XR_CANCELLED;
+        call->tts_failed = is_providers(failed->tts.call.code);
         finish(work, failed->tts.call.code == XR_CANCELLED ? XR_OVERLOADED : failed->tts.call.code);
         return;
     }

@@ -46,9 +46,10 @@ struct xr_ingest_call {
     void *ctx;
 
     enum xr_code code;
-    /* Synthesis: XR_UNAVAILABLE, XR_REFUSED (status: the provider's), XR_TIMEOUT; XR_NO_CREDENTIAL. */
+    /* Synthesis: XR_UNAVAILABLE, XR_REFUSED (status: the provider's), XR_TIMEOUT; XR_NO_CREDENTIAL; or a failure of
+     * ours, as of everything else: XR_STORAGE_FULL, XR_IO, XR_NO_MEMORY, XR_INTERNAL. */
     struct xr_err err;
-    bool tts_failed; /* the failure is the speech provider's: tts_synthesis_failed */
+    bool tts_failed; /* the failure is the speech provider's, one of the first three: tts_synthesis_failed */
     const char *provider;
     struct xr_conversation conversation; /* the row, on XR_OK */
     void *impl;
