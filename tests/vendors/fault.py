@@ -126,7 +126,7 @@ def with_words(exchange: Exchange, change: Callable[[str], str]) -> Answer:
     return with_text(exchange, json.dumps(inner | {name: change(inner[name])}))
 
 
-def with_audio(exchange: Exchange, audio: bytes, content_type: str) -> Answer:
+def with_audio(exchange: Exchange, audio: bytes, content_type: str | None) -> Answer:
     """Other audio in the vendor's wrapping."""
     if case_of(exchange) == ("openai", "tts"):
         return replace(exchange.answer, body=audio, content_type=content_type)

@@ -8,17 +8,36 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 from vendors.answers import Answer
 from vendors.audio import SPEECH_RATE, make_wav, speech_ms, tone
 from vendors.exchange import Exchange
-from vendors.fault import SPEECH, Case, Fault, changed, path_of, text_in, with_audio, with_member, with_text
+from vendors.fault import (
+    SAMPLES,
+    SPEECH,
+    Case,
+    Fault,
+    case_of,
+    changed,
+    path_of,
+    text_in,
+    with_audio,
+    with_member,
+    with_text,
+)
 
 PCM: frozenset[Case] = frozenset({("openai", "tts"), ("google", "tts")})
 WAV: frozenset[Case] = frozenset({("openai", "tts"), ("mistral", "tts")})  # OpenAI's: as local servers answer
 BASE64: frozenset[Case] = frozenset({("google", "tts"), ("mistral", "tts")})
 GEMINI: frozenset[Case] = frozenset({("google", "tts")})
 L16 = f"audio/L16;codec=pcm;rate={SPEECH_RATE}"
+OCTETS = "application/octet-stream"
+HTML = b"\n<!DOCTYPE html>\n<html><body>Sign in to the network</body></html>"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0"
+# Of 24 kHz and 64 kbit/s, or nearly as short as they may be: all that is looked at are their headers.
+MP3_FRAMES = (b"\xff\xf3\x84\xc4" + bytes(188)) * 20
+AAC_FRAMES = (b"\xff\xf9\x58\x40\x01\x9f\xfc" + bytes(5)) * 300
 _DATA_SIZE_AT = 40
 _RATE_AT = 24
 
@@ -61,7 +80,16 @@ def _rate(rate: int) -> Callable[[Exchange], Answer]:
 
 
 def _typed(mime: str | None) -> Callable[[Exchange], Answer]:
-    return lambda ex: with_member(ex.answer, (*path_of(ex)[:-1], "mimeType"), mime)
+    def answer(ex: Exchange) -> Answer:
+        if case_of(ex) in SAMPLES:
+            return replace(ex.answer, content_type=mime)
+        return with_member(ex.answer, (*path_of(ex)[:-1], "mimeType"), mime)
+
+    return answer
+
+
+def _answers(body: bytes, content_type: str | None) -> Callable[[Exchange], Answer]:
+    return lambda ex: with_audio(ex, body, content_type)
 
 
 def _fine(name: str, answer: Callable[[Exchange], Answer], cases: frozenset[Case]) -> Fault:
@@ -79,13 +107,36 @@ FAULTS_AUDIO = [
         "audio_mp3", lambda ex: with_audio(ex, b"ID3\4\0\0\0\0\0\0" + b"\xff\xfb\x90\0" * 500, "audio/mpeg"), SPEECH
     ),
     _fine("samples_odd", lambda ex: with_audio(ex, _spoken(ex) + b"\1", L16), PCM),
-    _fine("samples_rate_16000", _rate(16_000), GEMINI),
-    _fine("samples_rate_48000", _rate(48_000), GEMINI),
-    _unusable("samples_rate_zero", _typed("audio/L16;codec=pcm;rate=0"), GEMINI),
-    _unusable("samples_rate_huge", _typed("audio/L16;codec=pcm;rate=99999999999999999999"), GEMINI),
-    _fine("samples_without_rate", _typed("audio/L16"), GEMINI),
+    _fine("samples_rate_16000", _rate(16_000), PCM),
+    _fine("samples_rate_48000", _rate(48_000), PCM),
+    _unusable("samples_rate_zero", _typed("audio/L16;codec=pcm;rate=0"), PCM),
+    _unusable("samples_rate_huge", _typed("audio/L16;codec=pcm;rate=99999999999999999999"), PCM),
+    _fine("samples_without_rate", _typed("audio/L16"), PCM),
+    _fine("samples_mono", _typed("audio/L16; Rate=24000; Channels=1"), PCM),
+    _unusable("samples_stereo", _typed("audio/L16;rate=24000;channels=2"), PCM),
     _unusable("audio_type_mp3", _typed("audio/mpeg"), GEMINI),
-    _unusable("audio_type_text", _typed("text/plain"), GEMINI),
+    _unusable("audio_type_text", _typed("text/plain"), PCM),
+    _unusable("audio_type_image", _typed("image/png"), PCM),
+    _unusable("audio_type_video", _typed("video/mp4"), PCM),
+    _fine("samples_as_mp3", _typed("audio/mpeg"), SAMPLES),  # as LiteLLM calls them
+    _fine("samples_as_octets", _typed(OCTETS), SAMPLES),
+    _fine("samples_as_binary", _typed("binary/octet-stream"), SAMPLES),
+    _unusable("samples_too_long", lambda ex: with_audio(ex, bytes(2 * 700 * 8000), "audio/pcm;rate=8000"), SAMPLES),
+    _unusable("image_as_image", _answers(PNG, "image/png"), SAMPLES),
+    _unusable("html_without_type", _answers(HTML, None), SAMPLES),
+    _unusable("html_as_octets", _answers(HTML, OCTETS), SAMPLES),
+    _unusable("html_as_samples", _answers(HTML, L16), PCM),
+    _unusable("json_cut_as_mp3", _answers(b' {"error": {"message": "no such', "audio/mpeg"), SAMPLES),
+    _unusable("mp3_frames", _answers(MP3_FRAMES, "audio/mpeg"), SAMPLES),
+    _unusable("mp3_frames_as_octets", _answers(MP3_FRAMES, OCTETS), SAMPLES),
+    _unusable("mp3_frames_as_samples", _answers(MP3_FRAMES, L16), PCM),
+    _unusable("aac_frames", _answers(AAC_FRAMES, "audio/aac"), SAMPLES),
+    _unusable("mp4_as_samples", _answers(b"\0\0\0\x18ftypM4A \0\0\2\0" + bytes(100), L16), PCM),
+    _unusable("ogg_as_samples", _answers(b"OggS\0\2" + bytes(100), L16), PCM),
+    _unusable("flac_as_octets", _answers(b"fLaC\0\0\0\x22" + bytes(100), OCTETS), SAMPLES),
+    _unusable("riff_as_wav", _answers(b"RIFF\x68\0\0\0AVI LIST" + bytes(92), "audio/wav"), SPEECH),
+    _fine("wav_as_mp3", lambda ex: with_audio(ex, make_wav(_spoken(ex)), "audio/mpeg"), SAMPLES),
+    _fine("wav_without_type", lambda ex: with_audio(ex, make_wav(_spoken(ex)), None), SAMPLES),
     _fine("wav_rate_8000", _wav(lambda s: make_wav(s, 8_000), 8_000), WAV),
     _fine("wav_rate_44100", _wav(lambda s: make_wav(s, 44_100), 44_100), WAV),
     _fine("wav_with_notes", _wav(_listed), WAV),

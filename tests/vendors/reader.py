@@ -23,6 +23,7 @@ from vendors.requests import items, member
 from vendors.shapes import from_base64
 
 BOUNDS: Mapping[Stage, int] = {"tts": 64 << 20, "transcription": 4 << 20, "judge": 4 << 20}
+SPEECH_MAX_S = 699
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,8 @@ def _bounded(response: httpx.Response, bound: int) -> bytes:
 def _value(request: Request, response: httpx.Response, body: bytes) -> int | str:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise _UnusableError
-    kind = response.headers.get("content-type", "").partition(";")[0]
     if (request.vendor, request.stage) == ("openai", "tts"):
-        if kind.startswith("text/") or kind.endswith("json"):
-            raise _UnusableError
-        return _speech_ms(body, SPEECH_RATE)
+        return _samples_ms(body, response.headers.get("content-type", "").lower())
     return _READERS[request.vendor, request.stage](_object(body.decode()))
 
 
@@ -107,12 +105,34 @@ def _string(value: Any) -> str:
 # --- audio ---
 
 
+# What the bytes of compressed audio, of other files and of text begin with.
+_NO_SAMPLES = re.compile(
+    rb"ID3|OggS|fLaC|....ftyp|RIFF....(?!WAVE)|\s*[<{]"
+    rb"|(\xff\xf3\x84).{189}\1|(\xff\xf9\x58).{9}\2",  # two of the frames that are sent here
+    re.DOTALL,
+)
+
+
+def _samples_ms(body: bytes, content_type: str) -> int:
+    kind, _, parameters = content_type.partition(";")
+    if kind not in ("", "application/octet-stream", "binary/octet-stream") and not kind.startswith("audio/"):
+        raise _UnusableError
+    return _speech_ms(body, _rate(parameters) if kind in ("audio/pcm", "audio/l16") else SPEECH_RATE)
+
+
+def _rate(parameters: str) -> int:
+    if (found := re.search(r"channels=(\d+)", parameters)) and int(found[1]) != 1:
+        raise _UnusableError
+    found = re.search(r"rate=(\d+)", parameters)
+    return int(found[1]) if found else SPEECH_RATE
+
+
 def _speech_ms(audio: bytes, rate: int) -> int:
-    if audio.startswith(b"ID3"):
+    if _NO_SAMPLES.match(audio):
         raise _UnusableError
     if audio.startswith(b"RIFF"):
         audio, rate = _open_wav(audio)
-    if len(audio) < 2 or not 4000 <= rate <= 192_000:
+    if len(audio) < 2 or not 4000 <= rate <= 192_000 or len(audio) // 2 > SPEECH_MAX_S * rate:
         raise _UnusableError
     return round(len(audio) // 2 * 1000 / rate)
 
@@ -167,8 +187,7 @@ def _google_speech(body: dict[str, Any]) -> int:
         if not mime.lower().startswith(("audio/l16", "audio/pcm", "audio/wav")):
             raise _UnusableError
         audio += from_base64(_string(member(part, "inlineData", "data")))
-        if found := re.search(r"rate=(\d+)", mime):
-            rate = int(found[1])
+        rate = _rate(mime.lower())
     return _speech_ms(audio, rate)
 
 
