@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,23 @@ def test_waiting_retry_holds_nobody_up(tmp_path: Path, vendors: Vendors, stage: 
         assert api.verdict(api.begin(lucky, recording(700, 800)))["type"] == "evaluation_complete"
         assert refused.hits == waiting  # nobody has tried again yet: after 30 s
         assert [api.detail(replay)["lifecycle_state"] for replay in held] == ["analyzing"] * waiting
+
+
+@pytest.mark.parametrize("said", ["", "and so on " * 4000], ids=["short", "long"])
+def test_oldest_replay_goes_first(tmp_path: Path, vendors: Vendors, said: str) -> None:
+    """Turn by turn, and also when it has been back in the queue meanwhile; long answers are read elsewhere."""
+    replays = 12
+    vendors.delay(150, stage="transcription")
+    vendors.hear(lambda audio: f"{audio.ms} {said}")
+    env = vendors.env("openai") | {"XRAY_PROVIDER_CONCURRENCY": "1", "XRAY_STAGE_TIMEOUT_S": "2"}
+    with cloud(tmp_path / "data", vendors, env) as (_, api):
+        conversation = api.new_conversation(talk(2))
+        begun = [api.begin(conversation, recording(300 + 20 * i, 300 + 20 * i)) for i in range(replays)]
+        assert [api.verdict(replay)["type"] for replay in begun] == ["evaluation_complete"] * replays
+    asked = [call.audio.ms for call in vendors.calls(stage="transcription") if call.audio]
+    order = [round((ms - 300) / 20) for ms in asked]
+    assert order[0::2] == order[1::2]  # what has begun goes on
+    served = order[0::2]
+    # Two are analysed at a time, so that of two neighbours the younger one may be there first.
+    assert all(a <= b + 1 for a, b in pairwise(served)), served
+    assert sorted(served) == list(range(replays))

@@ -97,6 +97,7 @@ static enum xr_code start_jobs(struct server *s, struct xr_err *err) {
                                 .hub = s->hub};
     struct xr_jobs_config config = {.workers = s->config.workers,
                                     .concurrency = s->config.concurrency,
+                                    .chains = XR_CHAINS_MAX,
                                     .stage_timeout_s = s->config.stage_timeout_s,
                                     .stall_timeout_s = s->config.stall_timeout_s};
     return xr_jobs_start(&deps, &config, &s->jobs, err);

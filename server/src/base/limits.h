@@ -132,7 +132,8 @@
 #define XR_PROVIDER_ERROR_MAX 512 /* of a provider's own words in an error message */
 #define XR_PROVIDER_CONCURRENCY_MAX 256 /* calls of one replay, or of one conversation's speech, at once */
 #define XR_PROVIDER_SHARES 4 /* so many replays can have all of theirs at one provider; unless each has only one */
-#define XR_PROVIDER_ANSWERS_MAX XR_MIB(512) /* all responses of providers that are in memory */
+#define XR_PROVIDER_ANSWERS_MAX XR_MIB(512) /* all responses of providers that are in memory, but for */
+#define XR_PROVIDER_ANSWER_SMALL XR_MIB(1) /* the beginning of each */
 #define XR_PROVIDER_BODY_MAX XR_MIB(32) /* one request to a provider: 12 minutes of speech even as base64 */
 #define XR_CLOUD_RATE 16000 /* Hz of the speech that is sent away: what speech recognition works with */
 #define XR_CLOUD_CUT_MS_MIN 200 /* a shorter turn is sent with silence behind it: OpenAI refuses less than 100 ms */
@@ -169,7 +170,7 @@
 #define XR_LOG_LINE_MAX XR_KIB(4)
 
 /* Jobs. */
-#define XR_CHAINS_MAX 64 /* replays in analysis at once; most of them wait for a provider */
+#define XR_CHAINS_MAX 256 /* replays in analysis at once; most of them wait for a provider */
 #define XR_CHAIN_ARENA_MAX XR_MIB(64) /* rows of one analysis, its tools' arguments among them */
 #define XR_CALL_ARENA_MAX XR_MIB(4) /* one provider call's result */
 #define XR_SWEEP_BATCH 64 /* stalled replays or lost jobs handled in one write */

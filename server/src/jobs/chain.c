@@ -24,6 +24,7 @@ struct xr_chain *xr_chain_new(struct xr_jobs *jobs) {
 void xr_chain_adopt(struct xr_chain *chain, const struct xr_job *job) {
     chain->first = chain->live = job->stage;
     chain->job[job->stage] = *job;
+    chain->group.order = (uint64_t)job->replay_id; /* the oldest first, also when it has been back in the queue */
 }
 
 void xr_chain_free(struct xr_chain *chain) {

@@ -26,6 +26,7 @@ struct xr_jobs_deps {
 struct xr_jobs_config {
     unsigned workers; /* threads that compute */
     unsigned concurrency; /* provider calls of one replay at once */
+    size_t chains; /* replays in analysis at once */
     int64_t stage_timeout_s; /* deadline of each stage */
     int64_t stall_timeout_s; /* of a pending or running replay that nobody touches */
 };

@@ -151,7 +151,7 @@ void xr_jobs_transcribed(struct xr_jobs *jobs, struct xr_chain *chain) {
 /* Is there room for one more chain? Replays that are decoded on this machine wait in the queue, not in a stage whose
  * deadline runs. */
 static bool has_room(const struct xr_jobs *jobs) {
-    return jobs->chain_count < XR_CHAINS_MAX && jobs->decoding < jobs->config.workers;
+    return jobs->chain_count < jobs->config.chains && jobs->decoding < jobs->config.workers;
 }
 
 /* --- claims --- */

@@ -59,23 +59,23 @@ static void a_held_call_does_not_delay_other_replays(void **state) {
 static void no_more_chains_than_allowed_are_open(void **state) {
     enum { MORE = 6 };
     struct rig *rig = *state;
-    struct run *runs[XR_CHAINS_MAX + MORE];
+    struct run *runs[RIG_CHAINS + MORE];
     size_t queued = 0;
     rig_conversation(rig, "{\"name\":\"short\",\"turns\":[{\"role\":\"user\"}]}");
     hold(rig, NULL);
     rig_start(rig);
-    for (uint8_t i = 0; i < XR_CHAINS_MAX + MORE; i++)
+    for (uint8_t i = 0; i < RIG_CHAINS + MORE; i++)
         runs[i] = run_new(rig, (uint8_t)(i + 1), 1);
     xr_jobs_kick(rig->jobs);
-    fake_await(rig->fake, XR_STAGE_TRANSCRIPTION, XR_CHAINS_MAX);
+    fake_await(rig->fake, XR_STAGE_TRANSCRIPTION, RIG_CHAINS);
     xr_jobs_kick(rig->jobs);
-    for (size_t i = 0; i < XR_CHAINS_MAX + MORE; i++)
+    for (size_t i = 0; i < RIG_CHAINS + MORE; i++)
         queued += strcmp(run_job(runs[i]).state, "queued") == 0;
     assert_int_equal(queued, MORE);
     fake_forget(rig->fake);
-    for (size_t i = 0; i < XR_CHAINS_MAX; i++)
+    for (size_t i = 0; i < RIG_CHAINS; i++)
         fake_release(rig->fake, XR_STAGE_TRANSCRIPTION, "0");
-    for (size_t i = 0; i < XR_CHAINS_MAX + MORE; i++)
+    for (size_t i = 0; i < RIG_CHAINS + MORE; i++)
         assert_completes(runs[i]);
 }
 

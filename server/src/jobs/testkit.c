@@ -45,8 +45,11 @@ static int setup(void **state, const char *vfs) {
     assert_int_equal(xr_hub_new(&rig->hub, NULL), XR_OK);
     rig->fake = fake_new();
     rig->config = fake_config();
-    rig->jobs_config = (struct xr_jobs_config){
-        .workers = 2, .concurrency = 3, .stage_timeout_s = RIG_STAGE_TIMEOUT_S, .stall_timeout_s = RIG_STALL_TIMEOUT_S};
+    rig->jobs_config = (struct xr_jobs_config){.workers = 2,
+                                               .concurrency = 3,
+                                               .chains = RIG_CHAINS,
+                                               .stage_timeout_s = RIG_STAGE_TIMEOUT_S,
+                                               .stall_timeout_s = RIG_STALL_TIMEOUT_S};
     open_log(rig);
     *state = rig;
     return 0;

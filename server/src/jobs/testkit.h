@@ -15,7 +15,13 @@
 #include "store/store_testkit.h"
 #include <stdio.h>
 
-enum { RIG_EVENTS_MAX = 128, RIG_ERROR_MAX = 256, RIG_STAGE_TIMEOUT_S = 300, RIG_STALL_TIMEOUT_S = 3600 };
+enum {
+    RIG_EVENTS_MAX = 128,
+    RIG_ERROR_MAX = 256,
+    RIG_CHAINS = 64,
+    RIG_STAGE_TIMEOUT_S = 300,
+    RIG_STALL_TIMEOUT_S = 3600
+};
 
 struct rig {
     struct xr_test_store *t;

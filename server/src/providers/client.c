@@ -46,9 +46,7 @@ static bool is_cancelled(const struct xr_client *client, const struct xr_exchang
 
 static enum xr_code too_late(struct xr_exchange *exchange) {
     struct xr_err last = exchange->err;
-    if (xr_places_crowded_out(exchange))
-        return xr_fail(&exchange->err, XR_OVERLOADED, NULL, "it was busy with others until the deadline");
-    if (!exchange->placed)
+    if (exchange->attempts == 0)
         return xr_fail(&exchange->err, XR_TIMEOUT, NULL, "the deadline passed before its turn had come");
     if (!last.message[0])
         return xr_fail(&exchange->err, XR_TIMEOUT, NULL, "the deadline passed before it answered");
@@ -58,13 +56,23 @@ static enum xr_code too_late(struct xr_exchange *exchange) {
     return XR_TIMEOUT;
 }
 
-/* XR_OK while the exchange may go on; else why not, in the exchange too. One that waits: under the lock. */
+/* XR_OK while the exchange may go on; else why not, in the exchange too. */
 static enum xr_code look(const struct xr_client *client, struct xr_exchange *exchange, int64_t now) {
     if (is_cancelled(client, exchange))
         return exchange->code = xr_fail(&exchange->err, XR_CANCELLED, NULL, "cancelled");
-    if (now >= xr_places_deadline(exchange))
+    if (now >= exchange->until_mono_ns)
         return exchange->code = too_late(exchange);
     return XR_OK;
+}
+
+/* The same of one that waits; under the lock. */
+static enum xr_code look_waiting(const struct xr_client *client, struct xr_exchange *exchange, int64_t now) {
+    exchange->until_mono_ns = xr_places_deadline(exchange, now);
+    enum xr_code code = look(client, exchange, now);
+    if (code == XR_OK && xr_places_crowded_out(exchange, now))
+        code = exchange->code =
+            xr_fail(&exchange->err, XR_OVERLOADED, NULL, "it was busy with others until the deadline");
+    return code;
 }
 
 /* --- an exchange's end --- */
@@ -118,6 +126,8 @@ static int64_t pause_ns(const struct xr_client *client, const struct xr_exchange
 
 static void forget_answer(struct xr_exchange *exchange) {
     atomic_fetch_sub(&exchange->answers->bytes, exchange->counted);
+    if (exchange->group)
+        atomic_fetch_sub(&exchange->group->answer_bytes, exchange->counted);
     exchange->counted = 0;
 }
 
@@ -130,7 +140,7 @@ static void back_off(struct xr_client *client, struct xr_exchange *exchange, int
     if (exchange->released)
         exchange->released(exchange);
     pthread_mutex_lock(&client->lock);
-    xr_places_leave(&client->places, exchange);
+    xr_places_leave(&client->places, exchange, now);
     xr_places_wait(&client->places, exchange, now);
     pthread_mutex_unlock(&client->lock);
     client->again = true;
@@ -144,7 +154,9 @@ static void attempt_over(struct xr_client *client, struct xr_exchange *exchange,
         return;
     }
     int64_t now = now_mono(client), pause = pause_ns(client, exchange, r.retry_after_s);
-    bool in_time = exchange->deadline_mono_ns - now > pause;
+    bool in_time = exchange->until_mono_ns - now > pause;
+    if (r.crowded)
+        exchange->attempts--;
     if (!r.transient || exchange->attempts >= XR_RETRY_ATTEMPTS || !in_time) {
         fail_for_good(client, exchange);
         return;
@@ -167,7 +179,7 @@ static struct xr_exchange_list take_ready(struct xr_client *client, int64_t now,
     pthread_mutex_lock(&client->lock);
     for (struct xr_exchange *e = sweep ? client->places.waiting.first : NULL, *next; e; e = next) {
         next = e->next;
-        if (look(client, e, now) != XR_OK) {
+        if (look_waiting(client, e, now) != XR_OK) {
             xr_exchange_remove(&client->places.waiting, e);
             xr_exchange_append(&ready, e);
         }
@@ -252,7 +264,6 @@ void xr_client_queue(struct xr_client *client, struct xr_exchange *exchange) {
     exchange->answers = &client->answers;
     exchange->counted = 0;
     exchange->order = 0;
-    exchange->placed = false;
     exchange->due_mono_ns = INT64_MIN;
     int64_t now = now_mono(client);
     pthread_mutex_lock(&client->lock);
@@ -268,11 +279,20 @@ void xr_client_send(struct xr_client *client, struct xr_exchange *exchange) {
     pthread_mutex_unlock(&client->lock);
 }
 
-/* The wake-up comes under the lock: with the last place given back, the client may be freed as soon as it is open. */
-void xr_client_leave(struct xr_client *client, struct xr_exchange *exchange) {
+void xr_client_step_back(struct xr_client *client, struct xr_exchange *exchange) {
+    int64_t now = now_mono(client);
     forget_answer(exchange);
     pthread_mutex_lock(&client->lock);
-    xr_places_leave(&client->places, exchange);
+    xr_places_step_back(exchange, now);
+    pthread_mutex_unlock(&client->lock);
+}
+
+/* The wake-up comes under the lock: with the last place given back, the client may be freed as soon as it is open. */
+void xr_client_leave(struct xr_client *client, struct xr_exchange *exchange) {
+    int64_t now = now_mono(client);
+    forget_answer(exchange);
+    pthread_mutex_lock(&client->lock);
+    xr_places_leave(&client->places, exchange, now);
     wake(client);
     pthread_mutex_unlock(&client->lock);
 }
@@ -309,6 +329,8 @@ enum xr_code xr_client_new(const struct xr_client_config *config, struct xr_clie
     client->curl = curl;
     client->places = (struct xr_places){.per_group = config->per_group, .per_lane = config->per_lane};
     client->answers.max = config->answers_max;
+    client->answers.group_max = config->group_answers_max;
+    client->answers.small = config->answer_small;
     pthread_mutex_init(&client->lock, NULL);
     if (!start_thread(client)) {
         free_client(client);

@@ -11,8 +11,9 @@
  *
  * ready, released and done are called on the client's thread and must be short: every other exchange waits for them.
  * The bodies of requests and responses exist only while an exchange has a place, so the places bound their memory;
- * responses have a bound of their own besides (answers_max), since few are as large as each may be. Who has which place
- * when: places.h. */
+ * large
+ * responses have bounds of their own besides, since few are as large as each may be. Who has which place when:
+ * places.h. */
 #pragma once
 #include "base/clock.h"
 #include "providers/exchange.h"
@@ -25,7 +26,9 @@ struct xr_client_config {
     const char *ca_file; /* NULL: the system's certificates */
     unsigned per_group, per_lane;
     int64_t backoff_ms; /* XR_RETRY_BACKOFF_MS */
-    size_t answers_max; /* bytes of all responses at a time; what would pass it is tried again later */
+    /* Bytes of all responses at a time, and of one group's, beyond the first `answer_small` of each. What would pass
+     * them is asked for again later, which is no attempt. */
+    size_t answers_max, group_answers_max, answer_small;
 };
 struct xr_client;
 XR_MUST_USE enum xr_code xr_client_new(const struct xr_client_config *config, struct xr_client **ret_client,
@@ -38,6 +41,9 @@ XR_DEFINE_FREEP(struct xr_client, xr_client_free)
 /* Never waits and never calls back from inside. */
 void xr_client_queue(struct xr_client *client, struct xr_exchange *exchange);
 void xr_client_send(struct xr_client *client, struct xr_exchange *exchange);
+/* Before leaving, once the response has been freed: the client does not touch the group any more, but nobody else gets
+ * the place yet. So a call can be answered, and the group's next one queued, before others are looked at. */
+void xr_client_step_back(struct xr_client *client, struct xr_exchange *exchange);
 /* Gives the place back: after done, or after ready instead of sending, when the response has been freed. The client
  * does not touch the exchange, nor its group, any more once it has returned. */
 void xr_client_leave(struct xr_client *client, struct xr_exchange *exchange);

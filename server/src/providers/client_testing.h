@@ -55,8 +55,8 @@ static inline void test_probe_done(struct xr_exchange *exchange) {
     test_probe_over((struct test_probe *)exchange);
 }
 
-/* Bytes of all responses: not of three that are as large as one may be. */
-enum { TEST_RESPONSE_MAX = 1024, TEST_ANSWERS_MAX = 2 * TEST_RESPONSE_MAX };
+/* Bytes of responses: see struct xr_client_config. */
+enum { TEST_RESPONSE_MAX = 1024, TEST_ANSWER_SMALL = 200, TEST_GROUP_ANSWERS_MAX = 1000, TEST_ANSWERS_MAX = 2000 };
 
 /* Four places a group, eight in all. */
 static inline int test_client_set_up(void **state) {
@@ -71,7 +71,9 @@ static inline int test_client_set_up(void **state) {
                                       .per_group = 4,
                                       .per_lane = 8,
                                       .backoff_ms = 2,
-                                      .answers_max = TEST_ANSWERS_MAX};
+                                      .answers_max = TEST_ANSWERS_MAX,
+                                      .group_answers_max = TEST_GROUP_ANSWERS_MAX,
+                                      .answer_small = TEST_ANSWER_SMALL};
     assert_int_equal(xr_client_new(&config, &f->client, NULL), XR_OK);
     *state = f;
     return 0;

@@ -82,7 +82,8 @@ static void drop_request(struct errand *errand) {
     memset(errand->exchange.headers, 0, sizeof errand->exchange.headers);
 }
 
-/* has_place: it is given back before the call is answered, whose group may be gone then. */
+/* has_place: it is given back once the call is answered, so that the group's next call is there when it is free; but
+ * with the answer the group may be gone. */
 static void finish(struct errand *errand, enum xr_code code, struct xr_err *err, bool has_place) {
     struct xr_call *call = errand->call;
     if (code != XR_OK)
@@ -90,9 +91,11 @@ static void finish(struct errand *errand, enum xr_code code, struct xr_err *err,
     xr_buf_clear(&errand->exchange.response);
     drop_request(errand);
     if (has_place)
+        xr_client_step_back(errand->cloud->client, &errand->exchange);
+    xr_call_answer(call, code, err);
+    if (has_place)
         xr_client_leave(errand->cloud->client, &errand->exchange);
     free(errand);
-    xr_call_answer(call, code, err);
 }
 
 /* --- the request --- */
@@ -157,7 +160,7 @@ static bool has_small_request(const struct xr_call *call) {
 
 static void ready(struct xr_exchange *exchange) {
     struct errand *errand = (struct errand *)exchange;
-    errand->call->deadline_mono_ns = exchange->deadline_mono_ns; /* later, if it had to wait */
+    errand->call->deadline_mono_ns = exchange->until_mono_ns;
     if (exchange->code == XR_OK)
         go_on(errand, build, has_small_request(errand->call));
     else
@@ -260,7 +263,9 @@ enum xr_code xr_cloud_new(const struct xr_providers_config *config, unsigned con
                                       .per_group = concurrency,
                                       .per_lane = concurrency == 1 ? 1 : concurrency * XR_PROVIDER_SHARES,
                                       .backoff_ms = XR_RETRY_BACKOFF_MS,
-                                      .answers_max = XR_PROVIDER_ANSWERS_MAX};
+                                      .answers_max = XR_PROVIDER_ANSWERS_MAX,
+                                      .group_answers_max = XR_PROVIDER_ANSWERS_MAX / XR_PROVIDER_SHARES,
+                                      .answer_small = XR_PROVIDER_ANSWER_SMALL};
     enum xr_code code = xr_pool_new("cloud", THREADS, SIZE_MAX, &cloud->pool, err);
     if (code == XR_OK)
         code = xr_client_new(&client, &cloud->client, err);

@@ -13,12 +13,12 @@ struct xr_exchange {
     /* Who asks: set before xr_client_queue. */
     unsigned lane; /* below XR_LANES */
     struct xr_call_group *group; /* may be NULL */
-    /* Of all attempts, waiting included, but not waiting for the group's first place in the lane: once there is one it
-     * is that much later. */
+    /* Of all attempts, waiting included, but not the time in which the group could have no place: see places.h. */
     int64_t deadline_mono_ns;
     /* It has a place and is to be prepared and sent; or, with a code other than XR_OK, it is over and has none:
-     * XR_CANCELLED, XR_TIMEOUT, or XR_OVERLOADED when the group never had one. */
+     * XR_CANCELLED, XR_TIMEOUT, or XR_OVERLOADED when others had them all. */
     void (*ready)(struct xr_exchange *exchange);
+    int64_t until_mono_ns; /* the deadline with what has been added by then; set before ready */
     /* An attempt failed and another will follow: until then it has no place, and what was prepared is not needed any
      * more; ready comes once more. NULL: there is nothing to drop. */
     void (*released)(struct xr_exchange *exchange);
@@ -50,12 +50,12 @@ struct xr_exchange {
     struct xr_answers *answers; /* where the response's bytes count */
     size_t counted; /* of them */
     uint64_t order; /* of its group */
-    bool placed; /* has had a place */
     int64_t due_mono_ns; /* of the next attempt */
+    int64_t ready_mono_ns; /* since when it could have had a place */
 };
 
-/* The bytes of all responses that are in memory. */
+/* The bytes of all responses that are in memory, beyond the first `small` of each, which the places bound. */
 struct xr_answers {
     _Atomic size_t bytes; /* only the client's thread adds */
-    size_t max;
+    size_t max, group_max, small;
 };

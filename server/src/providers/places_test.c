@@ -26,7 +26,7 @@ static void those_without_a_group_come_in_order(void **state) {
     assert_ptr_equal(xr_places_next(&places, 0), &e[0]);
     assert_ptr_equal(xr_places_next(&places, 0), &e[1]);
     assert_null(xr_places_next(&places, 0));
-    xr_places_leave(&places, &e[1]);
+    xr_places_leave(&places, &e[1], 0);
     assert_ptr_equal(xr_places_next(&places, 0), &e[2]);
 }
 
@@ -39,8 +39,8 @@ static void a_group_has_no_more_than_its_share(void **state) {
     assert_ptr_equal(xr_places_next(&places, 0), &e[0]);
     assert_ptr_equal(xr_places_next(&places, 0), &e[1]);
     assert_null(xr_places_next(&places, 0));
-    assert_int_equal(group.under_way, 2);
-    xr_places_leave(&places, &e[0]);
+    assert_int_equal(group.share[0].held, 2);
+    xr_places_leave(&places, &e[0], 0);
     assert_ptr_equal(xr_places_next(&places, 0), &e[2]);
 }
 
@@ -56,71 +56,92 @@ static void a_free_place_goes_to_the_group_that_came_first(void **state) {
     assert_ptr_equal(xr_places_next(&places, 0), &b[0]); /* the early group has all it may have */
     assert_ptr_equal(xr_places_next(&places, 0), &b[1]);
     assert_null(xr_places_next(&places, 0));
-    xr_places_leave(&places, &b[0]);
+    xr_places_leave(&places, &b[0], 0);
     assert_ptr_equal(xr_places_next(&places, 0), &b[2]);
-    xr_places_leave(&places, &a[0]);
+    xr_places_leave(&places, &a[0], 0);
     assert_ptr_equal(xr_places_next(&places, 0), &a[4]);
     wait_at(&places, &again, &early, 0); /* behind all of the late group's in the list */
-    xr_places_leave(&places, &a[1]);
+    xr_places_leave(&places, &a[1], 0);
     assert_ptr_equal(xr_places_next(&places, 0), &a[5]);
-    xr_places_leave(&places, &a[2]);
+    xr_places_leave(&places, &a[2], 0);
     assert_ptr_equal(xr_places_next(&places, 0), &again);
 }
 
 static void what_is_not_due_holds_nobody_up(void **state) {
     (void)state;
     struct xr_places places = places_of(1, 1);
-    struct xr_call_group early = {0}, late = {0};
-    struct xr_exchange a, b;
-    wait_at(&places, &a, &early, 0);
+    struct xr_call_group early = {.order = 1}, late = {.order = 2};
+    struct xr_exchange a = {.group = &early, .deadline_mono_ns = DEADLINE, .due_mono_ns = 10}, b;
+    xr_places_wait(&places, &a, 0);
     wait_at(&places, &b, &late, 0);
-    a.due_mono_ns = 10;
     assert_ptr_equal(xr_places_next(&places, 9), &b);
-    xr_places_leave(&places, &b);
+    xr_places_leave(&places, &b, 9);
     assert_null(xr_places_next(&places, 9));
     assert_ptr_equal(xr_places_next(&places, 10), &a);
 }
 
-static void waiting_for_the_first_place_is_added_to_the_deadline(void **state) {
+static void having_no_place_is_added_to_the_deadline(void **state) {
     (void)state;
-    struct xr_places places = places_of(1, 1);
+    struct xr_places places = places_of(2, 1);
     struct xr_call_group early = {0}, late = {0};
     struct xr_exchange a, b, c, d;
     wait_at(&places, &a, &early, 5);
     assert_ptr_equal(xr_places_next(&places, 5), &a);
-    assert_int_equal(a.deadline_mono_ns, DEADLINE);
+    assert_int_equal(a.until_mono_ns, DEADLINE);
     wait_at(&places, &b, &late, 10);
-    wait_at(&places, &c, &late, 11);
-    assert_true(xr_places_crowded_out(&c));
-    assert_int_equal(xr_places_deadline(&c), DEADLINE);
-    xr_places_leave(&places, &a);
+    wait_at(&places, &c, &late, 20);
+    assert_int_equal(xr_places_deadline(&b, 30), DEADLINE + 20);
+    assert_int_equal(xr_places_deadline(&c, 30), DEADLINE + 10);
+    xr_places_leave(&places, &a, 40);
     assert_ptr_equal(xr_places_next(&places, 40), &b);
-    assert_int_equal(b.deadline_mono_ns, DEADLINE + 30);
-    assert_false(xr_places_crowded_out(&c));
-    assert_int_equal(xr_places_deadline(&c), DEADLINE + 30);
-    wait_at(&places, &d, &late, 50);
-    assert_int_equal(xr_places_deadline(&d), DEADLINE + 30);
-    xr_places_leave(&places, &b);
-    assert_ptr_equal(xr_places_next(&places, 60), &c);
-    assert_int_equal(c.deadline_mono_ns, DEADLINE + 30);
-    xr_places_leave(&places, &c); /* and tried again: nothing is added twice */
-    xr_places_wait(&places, &c, 70);
-    assert_int_equal(xr_places_deadline(&c), DEADLINE + 30);
+    assert_int_equal(b.until_mono_ns, DEADLINE + 30);
+    assert_int_equal(xr_places_deadline(&c, 60), DEADLINE + 30); /* its group has one */
+    xr_places_leave(&places, &b, 70);
+    assert_int_equal(xr_places_deadline(&c, 80), DEADLINE + 40); /* and now none */
+    assert_ptr_equal(xr_places_next(&places, 80), &c);
+    assert_int_equal(c.until_mono_ns, DEADLINE + 40);
+    xr_places_leave(&places, &c, 90);
+    wait_at(&places, &d, &late, 200); /* it did not ask for one meanwhile */
+    assert_int_equal(xr_places_deadline(&d, 200), DEADLINE + 40);
 }
 
-static void each_lane_has_a_first_place_of_its_own(void **state) {
+static void a_pause_is_not_added_but_what_follows_it_is(void **state) {
     (void)state;
     struct xr_places places = places_of(1, 1);
-    struct xr_call_group group = {0};
-    struct xr_exchange e[2];
-    wait_at(&places, &e[0], &group, 0);
-    assert_ptr_equal(xr_places_next(&places, 0), &e[0]);
-    xr_places_leave(&places, &e[0]);
-    e[1] = (struct xr_exchange){.group = &group, .deadline_mono_ns = DEADLINE, .lane = 1};
-    xr_places_wait(&places, &e[1], 100);
-    assert_true(xr_places_crowded_out(&e[1]));
-    assert_ptr_equal(xr_places_next(&places, 107), &e[1]);
-    assert_int_equal(e[1].deadline_mono_ns, DEADLINE + 7);
+    struct xr_call_group group = {0}, other = {.order = 9};
+    struct xr_exchange e, o;
+    wait_at(&places, &e, &group, 0);
+    assert_ptr_equal(xr_places_next(&places, 0), &e);
+    xr_places_leave(&places, &e, 10);
+    e.due_mono_ns = 50;
+    xr_places_wait(&places, &e, 10);
+    wait_at(&places, &o, &other, 20);
+    assert_ptr_equal(xr_places_next(&places, 20), &o);
+    assert_int_equal(xr_places_deadline(&e, 50), DEADLINE);
+    xr_places_leave(&places, &o, 70);
+    assert_ptr_equal(xr_places_next(&places, 70), &e);
+    assert_int_equal(e.until_mono_ns, DEADLINE + 20);
+}
+
+static void who_waits_as_long_as_it_had_is_crowded_out(void **state) {
+    (void)state;
+    struct xr_places places = places_of(1, 1);
+    struct xr_call_group early = {0}, late = {0};
+    struct xr_exchange a, b;
+    wait_at(&places, &a, &early, 0);
+    assert_ptr_equal(xr_places_next(&places, 0), &a);
+    wait_at(&places, &b, &late, 100);
+    assert_false(xr_places_crowded_out(&b, DEADLINE - 1));
+    assert_true(xr_places_crowded_out(&b, DEADLINE));
+    assert_true(xr_places_deadline(&b, DEADLINE) > DEADLINE);
+    xr_places_leave(&places, &a, 600); /* half of it is waited already, and more is after the first place */
+    assert_ptr_equal(xr_places_next(&places, 600), &b);
+    xr_places_leave(&places, &b, 610);
+    wait_at(&places, &a, &early, 610);
+    assert_ptr_equal(xr_places_next(&places, 610), &a);
+    xr_places_wait(&places, &b, 610);
+    assert_false(xr_places_crowded_out(&b, 610 + 399));
+    assert_true(xr_places_crowded_out(&b, 610 + 400));
 }
 
 static void who_came_too_late_was_not_crowded_out(void **state) {
@@ -129,7 +150,48 @@ static void who_came_too_late_was_not_crowded_out(void **state) {
     struct xr_call_group group = {0};
     struct xr_exchange e;
     wait_at(&places, &e, &group, DEADLINE);
-    assert_false(xr_places_crowded_out(&e));
+    assert_int_equal(xr_places_deadline(&e, DEADLINE), DEADLINE);
+    assert_false(xr_places_crowded_out(&e, DEADLINE));
+}
+
+static void who_has_been_before_goes_first(void **state) {
+    (void)state;
+    struct xr_places places = places_of(1, 1);
+    struct xr_call_group old = {.order = 1}, young = {.order = 2};
+    struct xr_exchange a, b;
+    wait_at(&places, &b, &young, 0);
+    wait_at(&places, &a, &old, 1);
+    assert_ptr_equal(xr_places_next(&places, 1), &a);
+}
+
+static void a_place_is_held_until_it_is_left_whoever_counts_it(void **state) {
+    (void)state;
+    struct xr_places places = places_of(1, 1);
+    struct xr_call_group old = {0}, young = {0};
+    struct xr_exchange a, b, next;
+    wait_at(&places, &a, &old, 0);
+    wait_at(&places, &b, &young, 0);
+    assert_ptr_equal(xr_places_next(&places, 0), &a);
+    xr_places_step_back(&a, 10);
+    assert_int_equal(old.share[0].held, 0);
+    assert_null(xr_places_next(&places, 10));
+    wait_at(&places, &next, &old, 10);
+    xr_places_leave(&places, &a, 11);
+    assert_ptr_equal(xr_places_next(&places, 11), &next);
+}
+
+static void each_lane_counts_for_itself(void **state) {
+    (void)state;
+    struct xr_places places = places_of(1, 1);
+    struct xr_call_group group = {0};
+    struct xr_exchange e[2];
+    wait_at(&places, &e[0], &group, 0);
+    assert_ptr_equal(xr_places_next(&places, 30), &e[0]);
+    assert_int_equal(e[0].until_mono_ns, DEADLINE + 30);
+    e[1] = (struct xr_exchange){.group = &group, .deadline_mono_ns = DEADLINE, .lane = 1};
+    xr_places_wait(&places, &e[1], 100);
+    assert_ptr_equal(xr_places_next(&places, 107), &e[1]);
+    assert_int_equal(e[1].until_mono_ns, DEADLINE + 7);
 }
 
 static void a_deadline_that_is_none_stays_none(void **state) {
@@ -140,7 +202,7 @@ static void a_deadline_that_is_none_stays_none(void **state) {
     wait_at(&places, &e, &group, 0);
     e.deadline_mono_ns = INT64_MAX;
     assert_ptr_equal(xr_places_next(&places, 1000), &e);
-    assert_int_equal(e.deadline_mono_ns, INT64_MAX);
+    assert_int_equal(e.until_mono_ns, INT64_MAX);
 }
 
 static void lanes_do_not_wait_for_each_other(void **state) {
@@ -163,7 +225,7 @@ static void it_is_empty_when_all_have_left(void **state) {
     assert_false(xr_places_empty(&places));
     assert_ptr_equal(xr_places_next(&places, 0), &e[0]);
     assert_false(xr_places_empty(&places));
-    xr_places_leave(&places, &e[0]);
+    xr_places_leave(&places, &e[0], 0);
     assert_true(xr_places_empty(&places));
 }
 
@@ -173,8 +235,12 @@ int main(void) {
         cmocka_unit_test(a_group_has_no_more_than_its_share),
         cmocka_unit_test(a_free_place_goes_to_the_group_that_came_first),
         cmocka_unit_test(what_is_not_due_holds_nobody_up),
-        cmocka_unit_test(waiting_for_the_first_place_is_added_to_the_deadline),
-        cmocka_unit_test(each_lane_has_a_first_place_of_its_own),
+        cmocka_unit_test(having_no_place_is_added_to_the_deadline),
+        cmocka_unit_test(a_pause_is_not_added_but_what_follows_it_is),
+        cmocka_unit_test(who_waits_as_long_as_it_had_is_crowded_out),
+        cmocka_unit_test(who_has_been_before_goes_first),
+        cmocka_unit_test(a_place_is_held_until_it_is_left_whoever_counts_it),
+        cmocka_unit_test(each_lane_counts_for_itself),
         cmocka_unit_test(who_came_too_late_was_not_crowded_out),
         cmocka_unit_test(a_deadline_that_is_none_stays_none),
         cmocka_unit_test(lanes_do_not_wait_for_each_other),

@@ -60,13 +60,14 @@ XR_DEFINE_FREEP(struct xr_providers, xr_providers_free)
  * Zeroed is ready to use. */
 struct xr_call_group {
     _Atomic bool cancelled;
-    /* The implementation's: places.h. */
-    unsigned under_way;
-    uint64_t order;
-    struct xr_stage_wait {
-        int64_t since_ns, waited_ns;
-        bool waits, served;
-    } wait[XR_STAGE_KIND_COUNT];
+    uint64_t order; /* those of the lowest go first; 0: in the order in which they come */
+    /* The implementation's: places.h, exchange.h. */
+    struct xr_share {
+        unsigned held;
+        bool came;
+        int64_t none_since_ns, waited_ns, allowed_ns;
+    } share[XR_STAGE_KIND_COUNT];
+    _Atomic size_t answer_bytes;
 };
 
 /* What calls have used. Sums; -1: not known, or there is no such thing. */
@@ -84,8 +85,8 @@ void xr_usage_add(struct xr_usage *sum, const struct xr_usage *more);
 struct xr_call {
     struct xr_call_group *group; /* may be NULL */
     /* The call ends XR_TIMEOUT there. The time in which none of its group's calls of this stage could be sent, because
-     * others were being answered, does not count: it is added once one is. If that takes until the deadline, the call
-     * ends XR_OVERLOADED. */
+     * others were being answered, is added to it. Once that is as much as there was in the beginning, the call ends
+     * XR_OVERLOADED. */
     int64_t deadline_mono_ns;
     void (*done)(struct xr_call *call);
     void *ctx;

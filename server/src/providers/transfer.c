@@ -35,12 +35,19 @@ static bool is_success(long status) {
     return status >= STATUS_OK && status < STATUS_OK_END;
 }
 
+/* Counts what the response will be longer by, if there is room for it. */
 static bool count_bytes(struct xr_exchange *exchange, size_t n) {
     struct xr_answers *answers = exchange->answers;
-    if (n > answers->max - atomic_load(&answers->bytes))
+    _Atomic size_t *of_group = exchange->group ? &exchange->group->answer_bytes : NULL;
+    size_t len = exchange->response.len + n, beyond = len > answers->small ? len - answers->small : 0;
+    size_t more = beyond - exchange->counted;
+    if (more > answers->max - atomic_load(&answers->bytes) ||
+        (of_group && more > answers->group_max - atomic_load(of_group)))
         return false;
-    atomic_fetch_add(&answers->bytes, n);
-    exchange->counted += n;
+    atomic_fetch_add(&answers->bytes, more);
+    if (of_group)
+        atomic_fetch_add(of_group, more);
+    exchange->counted = beyond;
     return true;
 }
 
@@ -319,9 +326,10 @@ struct xr_transfer_result xr_transfer_finish(struct xr_transfer *transfer, CURLc
     if (status >= STATUS_OK_END && !exchange->response.failed)
         return refused(transfer, status, secrets);
     if (transfer->no_room) {
-        xr_fail(&exchange->err, XR_UNAVAILABLE, NULL, "the answers under way take more than %zu MiB",
-                exchange->answers->max / XR_MIB(1));
-        return fail(transfer, XR_UNAVAILABLE, true);
+        xr_fail(&exchange->err, XR_UNAVAILABLE, NULL, "its answers take too much memory at a time");
+        struct xr_transfer_result out = fail(transfer, XR_UNAVAILABLE, true);
+        out.crowded = true;
+        return out;
     }
     if (transfer->too_large || result == CURLE_FILESIZE_EXCEEDED || result == CURLE_BAD_CONTENT_ENCODING)
         return unusable(transfer, result);

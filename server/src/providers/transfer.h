@@ -18,6 +18,7 @@ struct xr_exchange *xr_transfer_exchange(const struct xr_curl *curl, CURL *handl
 struct xr_transfer_result {
     enum xr_code code;
     bool transient; /* another attempt may go better */
+    bool crowded; /* it failed for what others have: it was no attempt */
     int64_t retry_after_s; /* 0: nothing was said */
 };
 /* result: libcurl's. Fills in the exchange's response and content type, or its err; secrets: what an error must not
