@@ -6,6 +6,7 @@ Where it is `fine` it lasts as long as the right one: a test can compare with au
 
 from __future__ import annotations
 
+import gzip
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +36,8 @@ L16 = f"audio/L16;codec=pcm;rate={SPEECH_RATE}"
 OCTETS = "application/octet-stream"
 HTML = b"\n<!DOCTYPE html>\n<html><body>Sign in to the network</body></html>"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0"
+TEXT = b"Internal Server Error: no such voice\n"
+AIFF = b"FORM\0\0\0\x6cAIFFCOMM\0\0\0\x12" + bytes(92)
 # Of 24 kHz and 64 kbit/s, or nearly as short as they may be: all that is looked at are their headers.
 MP3_FRAMES = (b"\xff\xf3\x84\xc4" + bytes(188)) * 20
 AAC_FRAMES = (b"\xff\xf9\x58\x40\x01\x9f\xfc" + bytes(5)) * 300
@@ -127,6 +130,19 @@ FAULTS_AUDIO = [
     _unusable("html_as_octets", _answers(HTML, OCTETS), SAMPLES),
     _unusable("html_as_samples", _answers(HTML, L16), PCM),
     _unusable("json_cut_as_mp3", _answers(b' {"error": {"message": "no such', "audio/mpeg"), SAMPLES),
+    _unusable("json_with_controls_as_octets", _answers(b'{"error": "\x1b[31mno such voice\x1b[0m"}', OCTETS), SAMPLES),
+    _unusable("json_list_without_type", _answers(b'[{"type": "missing", "loc": ["body"]}]', None), SAMPLES),
+    _unusable("text_without_type", _answers(TEXT, None), SAMPLES),
+    _unusable("text_as_octets", _answers(TEXT, OCTETS), SAMPLES),
+    _unusable("text_as_samples", _answers(TEXT, L16), PCM),
+    _unusable("image_as_samples", _answers(PNG, L16), PCM),
+    _unusable("jpeg_as_octets", _answers(b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(100), OCTETS), SAMPLES),
+    _unusable("gzip_as_octets", _answers(gzip.compress(bytes(1000)), OCTETS), SAMPLES),
+    _unusable("aiff_as_samples", _answers(AIFF, L16), PCM),
+    _unusable("samples_as_mulaw", _typed("audio/basic"), SAMPLES),
+    _unusable("samples_as_g711", _typed("audio/G711-alaw;rate=8000"), SAMPLES),
+    _unusable("samples_as_l24", _typed("audio/L24;rate=24000"), SAMPLES),
+    _unusable("samples_as_amr", _typed("audio/AMR-WB"), SAMPLES),
     _unusable("mp3_frames", _answers(MP3_FRAMES, "audio/mpeg"), SAMPLES),
     _unusable("mp3_frames_as_octets", _answers(MP3_FRAMES, OCTETS), SAMPLES),
     _unusable("mp3_frames_as_samples", _answers(MP3_FRAMES, L16), PCM),

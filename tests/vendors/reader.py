@@ -107,15 +107,20 @@ def _string(value: Any) -> str:
 
 # What the bytes of compressed audio, of other files and of text begin with.
 _NO_SAMPLES = re.compile(
-    rb"ID3|OggS|fLaC|....ftyp|RIFF....(?!WAVE)|\s*[<{]"
+    rb"ID3|OggS|fLaC|#!AMR|....ftyp|RIFF....(?!WAVE)|FORM....AIF[FC]|caff|\.snd"
+    rb"|\x89PNG|GIF8|\xff\xd8\xff|%PDF|\x1f\x8b\x08"
+    rb"|[ \t\r\n]*[<{[]|[ -~\t\r\n]{16,255}\Z|[ -~\t\r\n]{256}"
     rb"|(\xff\xf3\x84).{189}\1|(\xff\xf9\x58).{9}\2",  # two of the frames that are sent here
     re.DOTALL,
 )
+_OTHER_CODINGS = re.compile(r"audio/(basic|pcm[ua]|(x-)?(mu|a)law|g711.*|l8|l2[04]|amr.*|(x-)?aiff)")
 
 
 def _samples_ms(body: bytes, content_type: str) -> int:
     kind, _, parameters = content_type.partition(";")
     if kind not in ("", "application/octet-stream", "binary/octet-stream") and not kind.startswith("audio/"):
+        raise _UnusableError
+    if _OTHER_CODINGS.fullmatch(kind):
         raise _UnusableError
     return _speech_ms(body, _rate(parameters) if kind in ("audio/pcm", "audio/l16") else SPEECH_RATE)
 

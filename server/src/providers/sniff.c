@@ -4,6 +4,9 @@
 
 enum {
     TEXT_LOOK = 256, /* bytes; samples so many have one below 0x20 among them, the quiet ones their every second byte */
+    TEXT_MIN = 16, /* bytes of plain ASCII that are no coincidence */
+    JSON_LOOK = 64, /* bytes, where JSON holds characters that it should not */
+    JSON_STRAY = 8, /* so many of them: a tenth of them in samples would be few */
     HEADER = 6, /* of a frame, as far as it is looked at */
 };
 
@@ -13,10 +16,22 @@ static bool has_at(struct xr_str bytes, size_t at, struct xr_str magic) {
 
 /* --- text --- */
 
+static struct xr_str from(struct xr_str bytes, size_t at) {
+    return (struct xr_str){.ptr = bytes.ptr + at, .len = bytes.len - at};
+}
+
 static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+static struct xr_str without_space(struct xr_str bytes) {
+    size_t at = 0;
+    while (at < bytes.len && is_space(bytes.ptr[at]))
+        at++;
+    return from(bytes, at);
+}
+
+/* Of any encoding. */
 static bool is_text(struct xr_str bytes) {
     for (size_t i = 0; i < bytes.len && i < TEXT_LOOK; i++)
         if ((unsigned char)bytes.ptr[i] < 0x20 && !is_space(bytes.ptr[i]))
@@ -24,14 +39,34 @@ static bool is_text(struct xr_str bytes) {
     return true;
 }
 
+/* How many of the first `look` bytes, or of all, are neither printable ASCII nor white space. */
+static size_t strays(struct xr_str bytes, size_t look) {
+    size_t count = 0;
+    for (size_t i = 0; i < bytes.len && i < look; i++) {
+        const unsigned char c = (unsigned char)bytes.ptr[i];
+        count += (c < 0x20 || c >= 0x7f) && !is_space(bytes.ptr[i]);
+    }
+    return count;
+}
+
+/* JSON that holds control characters as they are: what begins like an object or an array, and is plain ASCII but for a
+ * few bytes. No samples are so loud, and above zero for so long. */
+static bool is_broken_json(struct xr_str bytes) {
+    const struct xr_str inner = bytes.len > 0 ? without_space(from(bytes, 1)) : bytes;
+    if (bytes.len < TEXT_MIN || inner.len == 0 || !memchr("{[", bytes.ptr[0], 2) || !memchr("\"{[", inner.ptr[0], 3))
+        return false;
+    return strays(bytes, JSON_LOOK) <= (bytes.len < JSON_LOOK ? bytes.len * JSON_STRAY / JSON_LOOK : JSON_STRAY);
+}
+
 static const char *text_kind(struct xr_str bytes) {
     static const struct xr_str MARK = XR_STR("\xEF\xBB\xBF"); /* of UTF-8's byte order */
-    size_t at = has_at(bytes, 0, MARK) ? MARK.len : 0;
-    while (at < bytes.len && is_space(bytes.ptr[at]))
-        at++;
-    if (at == bytes.len || !is_text(bytes))
-        return NULL;
-    return bytes.ptr[at] == '{' ? "JSON" : bytes.ptr[at] == '<' ? "HTML or XML" : NULL;
+    const struct xr_str text = has_at(bytes, 0, MARK) ? from(bytes, MARK.len) : bytes, inked = without_space(text);
+    const char first = inked.len > 0 ? inked.ptr[0] : '\0';
+    if (((first == '{' || first == '[') && is_text(text)) || is_broken_json(inked))
+        return "JSON";
+    if (first == '<' && is_text(text))
+        return "HTML or XML";
+    return text.len >= TEXT_MIN && strays(text, TEXT_LOOK) == 0 ? "text" : NULL;
 }
 
 /* --- files --- */
@@ -42,13 +77,25 @@ static const char *file_kind(struct xr_str bytes) {
         struct xr_str magic;
         const char *name;
     } KINDS[] = {
-        {0, XR_STR("ID3"), "MP3"},   {0, XR_STR("OggS"), "Ogg"},
-        {0, XR_STR("fLaC"), "FLAC"}, {0, XR_STR("\x1A\x45\xDF\xA3"), "WebM"},
+        {0, XR_STR("ID3"), "MP3"},
+        {0, XR_STR("OggS"), "Ogg"},
+        {0, XR_STR("fLaC"), "FLAC"},
+        {0, XR_STR("#!AMR"), "AMR"},
+        {0, XR_STR("\x1A\x45\xDF\xA3"), "WebM"},
         {4, XR_STR("ftyp"), "MP4"},
+        {0, XR_STR("caff"), "CAF"},
+        {0, XR_STR(".snd"), "AU"},
+        {0, XR_STR("\x89PNG"), "PNG"},
+        {0, XR_STR("GIF8"), "GIF"},
+        {0, XR_STR("\xFF\xD8\xFF"), "JPEG"},
+        {0, XR_STR("%PDF"), "PDF"},
+        {0, XR_STR("\x1F\x8B\x08"), "gzip"},
     };
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
         if (has_at(bytes, KINDS[i].at, KINDS[i].magic))
             return KINDS[i].name;
+    if (has_at(bytes, 0, XR_STR("FORM")) && (has_at(bytes, 8, XR_STR("AIFF")) || has_at(bytes, 8, XR_STR("AIFC"))))
+        return "AIFF";
     if (bytes.len >= 12 && has_at(bytes, 0, XR_STR("RIFF")) && !has_at(bytes, 8, XR_STR("WAVE")))
         return "another RIFF file";
     return NULL;

@@ -29,10 +29,33 @@ static void files_are_known_by_their_names(void **state) {
         {XR_STR("fLaC\0\0"), "FLAC"},
         {XR_STR("\x1A\x45\xDF\xA3\x01\0"), "WebM"},
         {XR_STR("\0\0\0\040ftypM4A "), "MP4"},
+        {XR_STR("#!AMR\n\x3C"), "AMR"},
+        {XR_STR("caff\0\x01\0\0"), "CAF"},
+        {XR_STR(".snd\0\0\0\x18"), "AU"},
+        {XR_STR("\x89PNG\r\n\x1A\n"), "PNG"},
+        {XR_STR("GIF89a\x01\0"), "GIF"},
+        {XR_STR("\xFF\xD8\xFF\xE0\0\x10JFIF"), "JPEG"},
+        {XR_STR("%PDF-1.7\n"), "PDF"},
+        {XR_STR("\x1F\x8B\x08\0\0"), "gzip"},
+        {XR_STR("FORM\0\0\0\x24"
+                "AIFF"),
+         "AIFF"},
+        {XR_STR("FORM\0\0\0\x24"
+                "AIFC"),
+         "AIFF"},
+        {XR_STR("FORM\0\0\0\x24ILBM"), NULL},
+        {XR_STR("FORM\0\0\0\x24"
+                "AIF"),
+         NULL},
         {XR_STR("RIFF\x24\0\0\0AVI LIST"), "another RIFF file"},
         {XR_STR("RIFF\x24\0\0\0WAVEfmt "), NULL},
         {XR_STR("RIFF\x24\0\0"), NULL}, /* too short to tell: the reader of WAVs says so */
         {XR_STR("ID"), NULL},
+        {XR_STR("#!AM"), NULL},
+        {XR_STR("caf"), NULL},
+        {XR_STR("\x89PN"), NULL},
+        {XR_STR("\xFF\xD8"), NULL},
+        {XR_STR("\x1F\x8B\x09"), NULL},
         {XR_STR("\0\0\0\040fty"), NULL},
         {XR_STR(""), NULL},
     };
@@ -50,8 +73,17 @@ static void text_is_known_by_its_first_character(void **state) {
         {XR_STR("\r\n\t {}"), "JSON"},
         {XR_STR("\xEF\xBB\xBF{}"), "JSON"},
         {XR_STR("{\"cut\":"), "JSON"},
+        {XR_STR(" [{\"type\":\"missing\"}]"), "JSON"},
         {XR_STR("<!DOCTYPE html>\n<html>"), "HTML or XML"},
         {XR_STR("\n<p>\xE9t\xE9</p>"), "HTML or XML"},
+        {XR_STR("Internal Server Error"), "text"},
+        {XR_STR("data: {}\r\n\r\n\t..."), "text"},
+        {XR_STR("\xEF\xBB\xBFupstream is down"), "text"},
+        {XR_STR("0123456789abcdef"), "text"},
+        {XR_STR("0123456789abcde"), NULL},
+        {XR_STR("0123456789abcde\x7F"), NULL},
+        {XR_STR("0123456789abcde\x80"), NULL},
+        {XR_STR("0123456789abcdef\0"), NULL},
         {XR_STR(" \n"), NULL},
         {XR_STR("abcd"), NULL},
         /* Quiet samples, of which the first is 60, 123, or 60 again behind one of 32. */
@@ -72,6 +104,44 @@ static void only_the_beginning_tells_text(void **state) {
     bytes[256] = '\0';
     assert_kind((struct xr_str){bytes, sizeof bytes}, "HTML or XML");
     bytes[255] = '\0';
+    assert_kind((struct xr_str){bytes, sizeof bytes}, NULL);
+    bytes[0] = 'a';
+    assert_kind((struct xr_str){bytes, sizeof bytes}, NULL);
+    bytes[255] = 'a';
+    assert_kind((struct xr_str){bytes, sizeof bytes}, "text");
+}
+
+/* As a host writes JSON that puts texts into it as they are. */
+static void json_with_control_characters_is_json(void **state) {
+    (void)state;
+    static const struct {
+        struct xr_str bytes;
+        const char *kind;
+    } CASES[] = {
+        {XR_STR("{\"error\":\"\x1B[31mno voice\x1B[0m\"}"), "JSON"},
+        {XR_STR("\n[ {\"error\":\"no\0voice\"}]"), "JSON"},
+        {XR_STR("{ \"a\": 1,\x0B\x0B    }"), "JSON"}, /* 2 of 16 */
+        {XR_STR("{ \"a\": \x0B,\x0B\x0B    }"), NULL},
+        {XR_STR("{\"a\":\"\02345678\"}"), NULL}, /* 15 bytes */
+        {XR_STR("{error: \"no\0voice\"}"), NULL},
+        {XR_STR("<error>no\0voice</error>"), NULL},
+        /* Samples: quiet ones above zero, and loud ones. */
+        {XR_STR("{\"a\0b\0c\0d\0e\0f\0g\0h\0"), NULL},
+        {XR_STR("{\"a\x12\x93{p|\xF1\x7F\x03}\x91~z\x81"), NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        assert_kind(CASES[i].bytes, CASES[i].kind);
+}
+
+static void few_control_characters_are_no_samples(void **state) {
+    (void)state;
+    char bytes[1000];
+    memset(bytes, ' ', sizeof bytes);
+    memcpy(bytes, "{\"", 2);
+    memset(bytes + 10, '\x01', 8);
+    memset(bytes + 64, '\0', sizeof bytes - 64); /* is not looked at */
+    assert_kind((struct xr_str){bytes, sizeof bytes}, "JSON");
+    bytes[63] = '\xFF';
     assert_kind((struct xr_str){bytes, sizeof bytes}, NULL);
 }
 
@@ -144,6 +214,8 @@ int main(void) {
         cmocka_unit_test(files_are_known_by_their_names),
         cmocka_unit_test(text_is_known_by_its_first_character),
         cmocka_unit_test(only_the_beginning_tells_text),
+        cmocka_unit_test(json_with_control_characters_is_json),
+        cmocka_unit_test(few_control_characters_are_no_samples),
         cmocka_unit_test(two_frames_in_a_row_are_mp3_or_aac),
         cmocka_unit_test(a_second_frame_elsewhere_or_of_another_kind_is_none),
     };

@@ -12,10 +12,34 @@ static enum xr_code build(const struct xr_stage_config *stage, struct xr_call *c
     return xr_speech_build(stage, (const struct xr_tts_call *)call, "voice", "pcm", request, err);
 }
 
+/* A type of audio without the "audio/" that names samples of another coding, which no look at the bytes would tell from
+ * ours, or a file of one. */
+static bool is_other_coding(struct xr_str name) {
+    static const struct {
+        struct xr_str name;
+        bool goes_on; /* all that begin so */
+    } OTHERS[] = {
+        {XR_STR("basic"), false},  {XR_STR("pcmu"), false}, {XR_STR("pcma"), false}, {XR_STR("g711"), true},
+        {XR_STR("mulaw"), false},  {XR_STR("alaw"), false}, {XR_STR("l8"), false},   {XR_STR("x-mulaw"), false},
+        {XR_STR("x-alaw"), false}, {XR_STR("l20"), false},  {XR_STR("l24"), false},  {XR_STR("x-aiff"), false},
+        {XR_STR("aiff"), false},   {XR_STR("amr"), true},
+    };
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        const struct xr_str other = OTHERS[i].name;
+        if (name.len >= other.len && memcmp(name.ptr, other.ptr, other.len) == 0 &&
+            (OTHERS[i].goes_on || name.len == other.len))
+            return true;
+    }
+    return false;
+}
+
 /* Gateways call samples whatever they like, audio/mpeg too, or nothing at all; but not text, nor a picture. */
-static bool is_audio_type(struct xr_str type) {
-    return type.len == 0 || (type.len >= 6 && memcmp(type.ptr, "audio/", 6) == 0) ||
-           xr_str_eq(type, XR_STR("application/octet-stream")) || xr_str_eq(type, XR_STR("binary/octet-stream"));
+static bool may_be_samples(struct xr_str type) {
+    static const struct xr_str AUDIO = XR_STR("audio/");
+    if (type.len >= AUDIO.len && memcmp(type.ptr, AUDIO.ptr, AUDIO.len) == 0)
+        return !is_other_coding((struct xr_str){.ptr = type.ptr + AUDIO.len, .len = type.len - AUDIO.len});
+    return type.len == 0 || xr_str_eq(type, XR_STR("application/octet-stream")) ||
+           xr_str_eq(type, XR_STR("binary/octet-stream"));
 }
 
 /* Gateways send errors with status 200 too. */
@@ -38,7 +62,7 @@ static enum xr_code read_answer(const struct xr_stage_config *stage, struct xr_c
     (void)stage;
     char shown[XR_EXCERPT_SIZE];
     const char *other = xr_sniff((struct xr_str){.ptr = response->body, .len = response->len});
-    if (!is_audio_type(response->content_type))
+    if (!may_be_samples(response->content_type))
         other = xr_excerpt(response->content_type, shown);
     if (other)
         return refuse(response, other, err);

@@ -31,7 +31,8 @@ static enum xr_code read_body(struct test_speech *s, struct xr_tts_call *call, c
 /* As gateways do: LiteLLM calls samples audio/mpeg. */
 static void samples_of_24_khz_are_spoken_whatever_they_are_called(void **state) {
     static const char *const TYPES[] = {"audio/pcm", "audio/l16", "audio/mpeg", "audio/mp3", "audio/wav",
-                                        "application/octet-stream", "binary/octet-stream", NULL,
+                                        "audio/basics", "audio/l160", "application/octet-stream", "binary/octet-stream",
+                                        NULL,
                                         /* These types tell no rate. */
                                         "audio/mpeg; rate=16000", "application/octet-stream;rate=16000;channels=2"};
     int16_t *samples = test_tone(440, 24000, 24000);
@@ -100,6 +101,23 @@ static void what_is_no_audio_is_refused_and_named(void **state) {
         {"video/mp4", XR_STR("abcd"), "answered video/mp4 instead of PCM or WAV"},
         {"application/ogg", XR_STR("OggS"), "answered application/ogg instead of PCM or WAV"},
         {"audio", XR_STR("abcd"), "answered audio instead of PCM or WAV"},
+        /* A type of samples of another coding, or of a file of one. */
+        {"audio/basic", XR_STR("abcd"), "answered audio/basic instead of PCM or WAV"},
+        {"audio/pcmu", XR_STR("abcd"), "answered audio/pcmu instead of PCM or WAV"},
+        {"audio/pcma", XR_STR("abcd"), "answered audio/pcma instead of PCM or WAV"},
+        {"audio/g711", XR_STR("abcd"), "answered audio/g711 instead of PCM or WAV"},
+        {"audio/g711-mlaw", XR_STR("abcd"), "answered audio/g711-mlaw instead of PCM or WAV"},
+        {"audio/mulaw;rate=8000", XR_STR("abcd"), "answered audio/mulaw instead of PCM or WAV"},
+        {"audio/x-mulaw", XR_STR("abcd"), "answered audio/x-mulaw instead of PCM or WAV"},
+        {"audio/alaw", XR_STR("abcd"), "answered audio/alaw instead of PCM or WAV"},
+        {"audio/x-alaw", XR_STR("abcd"), "answered audio/x-alaw instead of PCM or WAV"},
+        {"audio/l8", XR_STR("abcd"), "answered audio/l8 instead of PCM or WAV"},
+        {"audio/l20", XR_STR("abcd"), "answered audio/l20 instead of PCM or WAV"},
+        {"audio/l24; rate=24000", XR_STR("abcd"), "answered audio/l24 instead of PCM or WAV"},
+        {"audio/amr", XR_STR("abcd"), "answered audio/amr instead of PCM or WAV"},
+        {"audio/amr-wb+", XR_STR("abcd"), "answered audio/amr-wb+ instead of PCM or WAV"},
+        {"audio/aiff", XR_STR("abcd"), "answered audio/aiff instead of PCM or WAV"},
+        {"audio/x-aiff", XR_STR("abcd"), "answered audio/x-aiff instead of PCM or WAV"},
         {"application/octet-stream2", XR_STR("abcd"), "answered application/octet-stream2 instead of PCM or WAV"},
         /* What the bytes are, whatever the type. */
         {"audio/pcm", XR_STR("<html>"), "answered HTML or XML instead of PCM or WAV"},
@@ -110,6 +128,9 @@ static void what_is_no_audio_is_refused_and_named(void **state) {
         {NULL, XR_STR("fLaC"), "answered FLAC instead of PCM or WAV"},
         {"audio/pcm", XR_STR("\0\0\0\040ftypM4A "), "answered MP4 instead of PCM or WAV"},
         {"audio/wav", XR_STR("RIFF\4\0\0\0AVI "), "answered another RIFF file instead of PCM or WAV"},
+        {"audio/pcm", XR_STR("no such voice: 'alloy'"), "answered text instead of PCM or WAV"},
+        {NULL, XR_STR("{\"detail\":\"no\x01voice\"}"), "answered JSON instead of PCM or WAV"},
+        {"audio/pcm", XR_STR("\x89PNG\r\n\x1A\n"), "answered PNG instead of PCM or WAV"},
         {"audio/pcm;rate=3999", XR_STR("abcd"), "its audio has 3999 Hz, 4000..192000 are supported"},
         {"audio/l16;rate=192001", XR_STR("abcd"), "its audio has 192001 Hz, 4000..192000 are supported"},
         {"audio/pcm;rate=x", XR_STR("abcd"), "its audio has 0 Hz, 4000..192000 are supported"},
