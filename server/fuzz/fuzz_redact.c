@@ -49,10 +49,18 @@ static void check_text(const struct xr_providers_config *config, const char *key
     require(!key[0] || is_made_of_marks(key) || !memmem(shown.ptr, shown.len, key, strlen(key)));
 }
 
+/* Whether answers are to lose it. */
+static bool is_sought(const char *key) {
+    static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const size_t n = strlen(key);
+    return n >= 16 || (n >= 8 && strspn(key, LETTERS) < n) || (n >= 7 && strncmp(key, "sk-", 3) == 0) ||
+           (n >= 8 && strncmp(key, "AIza", 4) == 0);
+}
+
 /* Overwrites the key as it is, by looking everywhere. */
 static void overwrite(const char *key, const char *text, char *out, size_t len) {
     const size_t n = strlen(key);
-    for (size_t at = 0; n >= 16 && at + n <= len; at++)
+    for (size_t at = 0; is_sought(key) && at + n <= len; at++)
         if (memcmp(text + at, key, n) == 0)
             memset(out + at, '*', n);
 }

@@ -7,7 +7,9 @@
 enum {
     FORMS = 3, /* of one key: as it is, as JSON writes it, the same with its slashes escaped */
     NEEDLES_MAX = FORMS * XR_STAGE_KIND_COUNT,
-    ANSWER_KEY_MIN = 16, /* bytes; shorter ones may be words: "placeholder", "password" */
+    ANSWER_KEY_MIN = 16, /* bytes of any key that is looked for in answers */
+    ANSWER_CODE_MIN = 8, /* the same of one that is no plain word */
+    ANSWER_REST_MIN = 4, /* the same behind a vendor's prefix */
     BEGINNING_MIN = 4, /* bytes of a key at the end of a text that are no coincidence */
     LONG_RUN = 16, /* characters behind "sk-" that are a key's even in the middle of a word */
     ESCAPE_LEN = 6, /* \u0041 */
@@ -18,7 +20,7 @@ enum {
 /* One text to be found, by the algorithm of Knuth, Morris and Pratt: hostile text cannot make the search slow. */
 struct needle {
     struct xr_str text;
-    size_t key_len;
+    bool in_answers;
     const uint16_t *fallback; /* [n]: length of the longest other beginning that the first n bytes end in */
 };
 _Static_assert(2 * XR_PROVIDER_KEY_MAX <= UINT16_MAX, "a needle's length fits its fallbacks");
@@ -28,12 +30,43 @@ struct xr_secrets {
     size_t count;
 };
 
+/* --- which keys are looked for in answers --- */
+
+static const struct xr_str VENDOR_PREFIXES[] = {XR_STR("sk-"), XR_STR("AIza")};
+enum { VENDOR_PREFIX_COUNT = sizeof VENDOR_PREFIXES / sizeof *VENDOR_PREFIXES };
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_word(struct xr_str key) {
+    size_t at = 0;
+    while (at < key.len && is_letter(key.ptr[at]))
+        at++;
+    return at == key.len;
+}
+
+static bool begins(struct xr_str s, size_t at, struct xr_str prefix) {
+    return s.len - at >= prefix.len && memcmp(s.ptr + at, prefix.ptr, prefix.len) == 0;
+}
+
+/* An answer may well hold what is no real key, but a placeholder or a word: "none", "ollama", "password". */
+static bool is_sought_in_answers(struct xr_str key) {
+    for (size_t i = 0; i < VENDOR_PREFIX_COUNT; i++)
+        if (begins(key, 0, VENDOR_PREFIXES[i]) && key.len - VENDOR_PREFIXES[i].len >= ANSWER_REST_MIN)
+            return true;
+    return key.len >= (is_word(key) ? ANSWER_KEY_MIN : ANSWER_CODE_MIN);
+}
+
 /* --- making the needles --- */
 
-static bool add_needle(struct xr_secrets *secrets, struct xr_arena *arena, struct xr_str text, size_t key_len) {
-    for (size_t i = 0; i < secrets->count; i++)
-        if (xr_str_eq(secrets->needles[i].text, text))
+static bool add_needle(struct xr_secrets *secrets, struct xr_arena *arena, struct xr_str text, bool in_answers) {
+    for (size_t i = 0; i < secrets->count; i++) {
+        if (xr_str_eq(secrets->needles[i].text, text)) {
+            secrets->needles[i].in_answers |= in_answers;
             return true;
+        }
+    }
     uint16_t *fallback = xr_arena_array(arena, text.len + 1, sizeof *fallback);
     if (!fallback)
         return false;
@@ -43,7 +76,7 @@ static bool add_needle(struct xr_secrets *secrets, struct xr_arena *arena, struc
         known += text.ptr[known] == text.ptr[n];
         fallback[n + 1] = (uint16_t)known;
     }
-    secrets->needles[secrets->count++] = (struct needle){.text = text, .key_len = key_len, .fallback = fallback};
+    secrets->needles[secrets->count++] = (struct needle){.text = text, .in_answers = in_answers, .fallback = fallback};
     return true;
 }
 
@@ -61,9 +94,10 @@ static struct xr_str escaped(struct xr_arena *arena, struct xr_str key, const ch
 
 static bool add_key(struct xr_secrets *secrets, struct xr_arena *arena, struct xr_str key) {
     static const char *const ESCAPED[FORMS] = {"", "\"\\", "\"\\/"};
+    const bool in_answers = is_sought_in_answers(key);
     for (size_t form = 0; form < FORMS; form++) {
         struct xr_str text = escaped(arena, key, ESCAPED[form]);
-        if (!text.ptr || !add_needle(secrets, arena, text, key.len))
+        if (!text.ptr || !add_needle(secrets, arena, text, in_answers))
             return false;
     }
     return true;
@@ -123,14 +157,14 @@ static void cover(char *text, struct search *search, size_t start, size_t end, c
 }
 
 /* All needles go through the text side by side, each seeing it as it was: keys may overlap or hold one another. */
-static void cover_keys(const struct xr_secrets *secrets, size_t key_min, char *text, size_t len, char mark,
+static void cover_keys(const struct xr_secrets *secrets, bool in_answer, char *text, size_t len, char mark,
                        size_t beginning_min) {
     struct search searches[NEEDLES_MAX] = {0};
     for (size_t at = 0; at < len; at++) {
         const char c = text[at];
         for (size_t i = 0; i < secrets->count; i++) {
             const struct needle *needle = &secrets->needles[i];
-            if (needle->key_len < key_min || !advance(needle, &searches[i], c))
+            if ((in_answer && !needle->in_answers) || !advance(needle, &searches[i], c))
                 continue;
             cover(text, &searches[i], at + 1 - needle->text.len, at + 1, mark);
             searches[i].matched = needle->fallback[needle->text.len];
@@ -142,13 +176,13 @@ static void cover_keys(const struct xr_secrets *secrets, size_t key_min, char *t
 }
 
 void xr_redact_keys(const struct xr_providers_config *config, char *text, size_t len) {
-    cover_keys(xr_providers_secrets(config), ANSWER_KEY_MIN, text, len, '*', SIZE_MAX);
+    cover_keys(xr_providers_secrets(config), true, text, len, '*', SIZE_MAX);
 }
 
 /* --- what looks like a key --- */
 
 static bool is_alnum(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return (c >= '0' && c <= '9') || is_letter(c);
 }
 
 static bool is_blank_byte(char c) {
@@ -166,18 +200,12 @@ static size_t run_end(struct xr_str s, size_t at) {
     return at;
 }
 
-static bool begins(struct xr_str s, size_t at, const char *prefix) {
-    const size_t n = strlen(prefix);
-    return s.len - at >= n && memcmp(s.ptr + at, prefix, n) == 0;
-}
-
 /* The end of a vendor's key that starts here; `at` when none does. "risk-based" has none. */
 static size_t vendor_key_end(struct xr_str s, size_t at) {
-    static const char *const PREFIXES[] = {"sk-", "AIza"};
-    for (size_t i = 0; i < sizeof PREFIXES / sizeof *PREFIXES; i++) {
-        if (!begins(s, at, PREFIXES[i]))
+    for (size_t i = 0; i < VENDOR_PREFIX_COUNT; i++) {
+        if (!begins(s, at, VENDOR_PREFIXES[i]))
             continue;
-        const size_t start = at + strlen(PREFIXES[i]), end = run_end(s, start);
+        const size_t start = at + VENDOR_PREFIXES[i].len, end = run_end(s, start);
         const bool starts_word = at == 0 || !is_alnum(s.ptr[at - 1]);
         return end - start >= (starts_word ? 1 : LONG_RUN) ? end : at;
     }
@@ -254,7 +282,7 @@ void xr_redact_text(const struct xr_providers_config *config, struct xr_str text
     for (size_t i = 0; i < len; i++)
         window[i] = text.ptr[i] == HIDDEN ? ' ' : text.ptr[i];
     len = unescape(window, len);
-    cover_keys(xr_providers_secrets(config), 1, window, len, HIDDEN, BEGINNING_MIN);
+    cover_keys(xr_providers_secrets(config), false, window, len, HIDDEN, BEGINNING_MIN);
     cover_lookalikes(window, len);
     show((struct xr_str){.ptr = window, .len = len}, out);
 }

@@ -19,6 +19,7 @@ XR_MUST_USE enum xr_code xr_secrets_new(struct xr_arena *arena, const char *cons
  * text may have been cut anywhere: the beginning of a configured key at its end is hidden too. */
 void xr_redact_text(const struct xr_providers_config *config, struct xr_str text, struct xr_buf *out);
 
-/* Overwrites the configured keys in the text with '*', in place; before it is parsed and after. Keys of less than 16
- * bytes are left: they are placeholders or words ("ollama", "password") that an answer may well hold. */
+/* Overwrites the configured keys in the text with '*', in place; before it is parsed and after. A key is looked for
+ * here if it has 16 or more bytes; or 8 or more and not letters only; or 4 or more behind "sk-" or "AIza". Others are
+ * placeholders or words ("none", "ollama", "password") that an answer may well hold. */
 void xr_redact_keys(const struct xr_providers_config *config, char *text, size_t len);

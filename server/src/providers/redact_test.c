@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "providers/redact.h"
 #include "providers/testing.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PAIRS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -208,12 +209,42 @@ static void answers_lose_the_keys_in_place(void **state) {
 static void placeholders_stay_in_answers(void **state) {
     (void)state;
     XR_AUTO(xr_providers_config_freep) struct xr_providers_config *word = one_key("password");
-    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *fifteen = one_key("0123456789abcde");
-    XR_AUTO(xr_providers_config_freep) struct xr_providers_config *sixteen = one_key("0123456789abcdef");
     assert_keys(word, "my password is", "my password is");
     assert_text(word, XR_STR("my password is"), "my [redacted] is");
-    assert_keys(fifteen, "it is 0123456789abcdef", "it is 0123456789abcdef");
-    assert_keys(sixteen, "it is 0123456789abcdef", "it is ****************");
+}
+
+static void a_key_is_hidden_in_answers_if_it_is_no_word(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        bool hidden;
+    } CASES[] = {
+        {"abcdefghijklmno", false}, {"Abcdefghijklmnop", true}, {"0123456", false}, {"01234567", true},
+        {"passwor1", true},         {"pass-word", true},        {"pass-wd", false}, {"sk-abcd", true},
+        {"sk-abc", false},          {"AIzaabcd", true},         {"AIzaabc", false}, {"sk-1234", true},
+        {"SK-abcd", false},         {"AIzAabcd", false},        {"sk-", false},     {"x", false},
+        {"ab/\"1234", true},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char text[64] = "", want[64];
+        const size_t len = strlen(CASES[i].key);
+        XR_AUTO(xr_providers_config_freep) struct xr_providers_config *config = one_key(CASES[i].key);
+        snprintf(text, sizeof text, "it is %s.", CASES[i].key);
+        memcpy(want, text, sizeof want);
+        if (CASES[i].hidden)
+            memset(want + 6, '*', len);
+        assert_keys(config, text, want);
+        assert_text(config, xr_str_from(text), "it is [redacted].");
+    }
+}
+
+/* As JSON writes one key another one may be. */
+static void a_key_that_is_anothers_escaped_form_is_hidden(void **state) {
+    (void)state;
+    XR_AUTO(xr_providers_config_freep)
+    struct xr_providers_config *config =
+        test_config(PAIRS("OPENAI_API_KEY", "a/b/c/d", "XRAY_JUDGE_API_KEY", "a\\/b\\/c\\/d"));
+    assert_keys(config, "a/b/c/d a\\/b\\/c\\/d", "a/b/c/d **********");
 }
 
 #define INNER "abcdefghijklmnop" /* in another key */
@@ -291,6 +322,8 @@ int main(void) {
         cmocka_unit_test(a_full_buffer_is_seen),
         cmocka_unit_test(answers_lose_the_keys_in_place),
         cmocka_unit_test(placeholders_stay_in_answers),
+        cmocka_unit_test(a_key_is_hidden_in_answers_if_it_is_no_word),
+        cmocka_unit_test(a_key_that_is_anothers_escaped_form_is_hidden),
         cmocka_unit_test(keys_that_hold_or_overlap_each_other_are_hidden_whole),
         cmocka_unit_test(a_key_that_overlaps_itself_is_hidden_whole),
         cmocka_unit_test(hostile_text_takes_no_longer),
