@@ -20,6 +20,7 @@ enum problem {
     TTS_TEXT, /* turn_idx */
     TTS_UNCONFIGURED, /* err.path */
     TTS_FAILED, /* provider, err.status */
+    TTS_UNASKED, /* provider, code, err */
     OTHER_PROBLEM, /* code, err */
 };
 
@@ -194,6 +195,12 @@ static void reply_tts_failed(struct xr_request *req, const struct create *create
     xr_error_end(req, &j);
 }
 
+/* No request was made: the provider was busy with others. The client may try again. */
+static void reply_unasked(struct xr_request *req, const struct create *create) {
+    log_tts_failure(req, create);
+    xr_error_code(req, create->code, &create->err);
+}
+
 static void reply_other(struct xr_request *req, const struct create *create) {
     xr_error_code(req, create->code, &create->err);
 }
@@ -208,7 +215,7 @@ static void respond(struct xr_request *req) {
     static void (*const REPLIES[])(struct xr_request *req, const struct create *create) = {
         [NO_PROBLEM] = reply_row,      [RECORDED_AUDIO] = reply_recorded_audio, [TTS_ROLE] = reply_turn,
         [TTS_TEXT] = reply_turn,       [TTS_UNCONFIGURED] = reply_unconfigured, [TTS_FAILED] = reply_tts_failed,
-        [OTHER_PROBLEM] = reply_other,
+        [TTS_UNASKED] = reply_unasked, [OTHER_PROBLEM] = reply_other,
     };
     const struct create *create = xr_request_state(req);
     REPLIES[create->problem](req, create);
@@ -232,8 +239,8 @@ static void ingest_done(struct xr_ingest_call *call) {
     enum problem problem = NO_PROBLEM;
     if (call->code != XR_OK)
         problem = sort_failure(create, call->code, &call->err);
-    if (problem == OTHER_PROBLEM && call->tts_failed) {
-        problem = TTS_FAILED;
+    if (problem == OTHER_PROBLEM && (call->tts_failed || call->tts_unasked)) {
+        problem = call->tts_failed ? TTS_FAILED : TTS_UNASKED;
         create->provider = call->provider;
     }
     finish(create, problem);

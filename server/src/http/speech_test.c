@@ -159,6 +159,21 @@ static void a_failure_of_ours_is_not_told_as_the_providers(void **state) {
     }
 }
 
+static void speech_that_nobody_could_be_asked_for_is_overloaded_and_logged(void **state) {
+    const struct bench *b = *state;
+    char log[LOG_MAX];
+    fake_script(b->fake, (struct fake_rule){.stage = XR_STAGE_TTS, .label = "busy", .code = XR_OVERLOADED});
+    char *body = text_of(post_spoken(b, "busy"), 503);
+    assert_string_equal(body, "{\"error\":\"overloaded\"}");
+    free(body);
+    log_text(b, log);
+    assert_int_equal(lines(log, "\n"), 1);
+    assert_int_equal(lines(log, "\"event\":\"speech failed\""), 1);
+    assert_int_equal(lines(log, "\"provider\":\"fake\",\"code\":\"overloaded\",\"status\":0,"
+                                "\"message\":\"busy: overloaded\""),
+                     1);
+}
+
 /* A new replay's detail. */
 static char *new_replay(const struct bench *b, const char *hash) {
     char body[200];
@@ -203,6 +218,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_SERVER(a_failure_is_told_with_its_status_and_logged_once),
         WITH_SERVER(a_failure_of_ours_is_not_told_as_the_providers),
+        WITH_SERVER(speech_that_nobody_could_be_asked_for_is_overloaded_and_logged),
         WITH_SERVER(the_first_replay_shows_what_the_speech_used),
     };
     return cmocka_run_group_tests_name("http/speech", tests, NULL, NULL);

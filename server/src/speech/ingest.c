@@ -259,6 +259,7 @@ static void speech_ready(struct xr_task *task) {
     if (failed) {
         call->err = failed->tts.call.err;
         call->tts_failed = is_providers(failed->tts.call.code);
+        call->tts_unasked = failed->tts.call.code == XR_OVERLOADED;
         finish(work, failed->tts.call.code == XR_CANCELLED ? XR_OVERLOADED : failed->tts.call.code);
         return;
     }
@@ -390,7 +391,7 @@ enum xr_code xr_ingest_start(struct xr_ingest *ingest, struct xr_ingest_call *ca
     work->call = call;
     work->task.run = resolve;
     call->impl = work;
-    call->tts_failed = false;
+    call->tts_failed = call->tts_unasked = false;
     call->provider = xr_providers_choice(ingest->deps.config, XR_STAGE_TTS).provider;
     enum xr_code code = xr_pool_submit(ingest->deps.pool, &work->task, err);
     if (code != XR_OK) {

@@ -47,9 +47,10 @@ struct xr_ingest_call {
 
     enum xr_code code;
     /* Synthesis: XR_UNAVAILABLE, XR_REFUSED (status: the provider's), XR_TIMEOUT; XR_NO_CREDENTIAL; or a failure of
-     * ours, as of everything else: XR_STORAGE_FULL, XR_IO, XR_NO_MEMORY, XR_INTERNAL. */
+     * ours, as of everything else: XR_OVERLOADED, XR_STORAGE_FULL, XR_IO, XR_NO_MEMORY, XR_INTERNAL. */
     struct xr_err err;
     bool tts_failed; /* the failure is the speech provider's, one of the first three: tts_synthesis_failed */
+    bool tts_unasked; /* XR_OVERLOADED because the provider was busy with others until the deadline */
     const char *provider;
     struct xr_conversation conversation; /* the row, on XR_OK */
     void *impl;

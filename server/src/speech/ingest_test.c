@@ -381,7 +381,20 @@ static void speech_that_is_cancelled_may_be_asked_for_again(void **state) {
     start(rig, &u, SPEC(SPOKEN("one")));
     await(&u);
     assert_int_equal(u.call.code, XR_OVERLOADED);
+    assert_false(u.call.tts_failed || u.call.tts_unasked);
+    clear(&u);
+}
+
+static void speech_that_nobody_could_be_asked_for_is_no_failure_of_the_provider(void **state) {
+    struct rig *rig = *state;
+    struct upsert u;
+    fake_script(rig->fake, (struct fake_rule){.stage = XR_STAGE_TTS, .code = XR_OVERLOADED});
+    start(rig, &u, SPEC(SPOKEN("one")));
+    await(&u);
+    assert_int_equal(u.call.code, XR_OVERLOADED);
     assert_false(u.call.tts_failed);
+    assert_true(u.call.tts_unasked);
+    assert_non_null(strstr(u.call.err.message, "overloaded"));
     clear(&u);
 }
 
@@ -499,6 +512,7 @@ int main(void) {
         TEST(a_failure_is_not_remembered),
         TEST(a_full_disk_is_told_and_the_next_try_is_heard),
         TEST(speech_that_is_cancelled_may_be_asked_for_again),
+        TEST(speech_that_nobody_could_be_asked_for_is_no_failure_of_the_provider),
         TEST(the_same_conversation_twice_at_once_is_one_row),
         TEST(one_that_waits_does_not_hold_up_another),
         TEST(an_upload_is_kept_by_its_content),
