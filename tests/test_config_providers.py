@@ -106,12 +106,16 @@ def test_warnings_are_printed_and_logged(start_server: StartServer) -> None:
 
 def test_certificates_come_from_the_standard_variable(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
-    bundle.touch()
+    bundle.write_text("-----BEGIN CERTIFICATE-----\n")
     lines, _ = check_config(OPENAI_API_KEY=KEY, SSL_CERT_FILE=str(bundle))
     assert f"certificates: {bundle}" in lines
     refused = run("--check-config", env={"OPENAI_API_KEY": KEY, "SSL_CERT_FILE": str(tmp_path / "none.pem")})
     assert refused.returncode == 1
     assert "SSL_CERT_FILE must be a file that can be read" in refused.stderr
+    bundle.write_text("-----BEGIN PRIVATE KEY-----\n")
+    refused = run("--check-config", env={"OPENAI_API_KEY": KEY, "SSL_CERT_FILE": str(bundle)})
+    assert refused.returncode == 1
+    assert "SSL_CERT_FILE must hold a certificate in PEM format" in refused.stderr
     lines, _ = check_config(SSL_CERT_FILE=str(tmp_path / "none.pem"))  # what is built in calls no one
     assert not any(line.startswith("certificates") for line in lines)
 

@@ -4,6 +4,7 @@
 #include "providers/provider.h"
 #include "providers/redact.h"
 #include "providers/url.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -22,6 +23,13 @@ static const struct stage_vars {
 };
 
 static const char POCKETSPHINX_VARIABLE[] = "XRAY_POCKETSPHINX_MODEL", CA_FILE_VARIABLE[] = "SSL_CERT_FILE";
+static const char UNREADABLE[] = "must be a file that can be read";
+
+enum {
+    CA_LOOK = XR_MIB(1), /* bytes of a file of certificates that the first one begins in */
+    CA_BLOCK = XR_KIB(16),
+    CA_KEPT = 64, /* more than a certificate's mark */
+};
 
 static bool names(const char *variable, struct xr_str name) {
     return variable && xr_str_eq(xr_str_from(variable), name);
@@ -89,23 +97,57 @@ static const char *problem_of_key(const char *value) {
     return *p ? "must not hold white space" : "must not hold white space (a line break at its end?)";
 }
 
-static const char *problem_of_file(const char *value) {
+/* What a certificate of PEM begins with: of those that OpenSSL takes, the ones that are in use. */
+static bool has_certificate(struct xr_str text) {
+    static const struct xr_str MARKS[] = {XR_STR("-----BEGIN CERTIFICATE-----"),
+                                          XR_STR("-----BEGIN TRUSTED CERTIFICATE-----")};
+    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
+        if (memmem(text.ptr, text.len, MARKS[i].ptr, MARKS[i].len))
+            return true;
+    return false;
+}
+
+static const char *problem_of_pem(int fd) {
+    char block[CA_BLOCK];
+    size_t len = 0;
+    for (size_t seen = 0; seen < CA_LOOK;) {
+        const ssize_t n = read(fd, block + len, sizeof block - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return UNREADABLE;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+        seen += (size_t)n;
+        if (has_certificate((struct xr_str){.ptr = block, .len = len}))
+            return NULL;
+        const size_t kept = len < CA_KEPT ? len : CA_KEPT; /* a mark may lie across two reads */
+        memmove(block, block + len - kept, kept);
+        len = kept;
+    }
+    return "must hold a certificate in PEM format (-----BEGIN CERTIFICATE-----)";
+}
+
+/* libcurl would only say so when the first call is made, as any other fault of the network. */
+static const char *problem_of_certificates(const char *value) {
     struct stat status;
     const char *problem = problem_of_name(value);
     if (problem)
         return problem;
     int fd = open(value, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool is_file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    problem = is_file ? problem_of_pem(fd) : UNREADABLE;
     if (fd >= 0)
         close(fd);
-    return is_file ? NULL : "must be a file that can be read";
+    return problem;
 }
 
 static const struct rule {
     size_t max;
     const char *(*problem)(const char *value);
 } NAME = {XR_PROVIDER_NAME_MAX, problem_of_name}, KEY = {XR_PROVIDER_KEY_MAX, problem_of_key},
-  URL = {XR_PROVIDER_URL_MAX, xr_provider_url_problem}, PATH = {XR_PROVIDER_NAME_MAX, problem_of_file};
+  URL = {XR_PROVIDER_URL_MAX, xr_provider_url_problem}, PATH = {XR_PROVIDER_NAME_MAX, problem_of_certificates};
 
 /* The line from `start` on stays unless an earlier one says the same: stages share their vendor's variables. */
 static bool keep_if_new(struct xr_buf *lines, size_t start) {

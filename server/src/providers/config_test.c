@@ -291,12 +291,15 @@ static void a_key_of_any_stage_is_a_key(void **state) {
     assert_false(xr_providers_have_key(none));
 }
 
+#define CERTIFICATE "-----BEGIN CERTIFICATE-----\n"
+
 static void certificates_come_from_a_file_that_can_be_read(void **state) {
     (void)state;
     static const char PROBLEM[] = "SSL_CERT_FILE must be a file that can be read\n";
     char name[] = "/tmp/xray-config-test-XXXXXX";
     int fd = mkstemp(name);
     assert_true(fd >= 0);
+    assert_int_equal(write(fd, CERTIFICATE, sizeof CERTIFICATE - 1), sizeof CERTIFICATE - 1);
     close(fd);
     XR_AUTO(xr_providers_config_freep)
     struct xr_providers_config *config = test_config(PAIRS("OPENAI_API_KEY", "k", "SSL_CERT_FILE", name));
@@ -308,6 +311,34 @@ static void certificates_come_from_a_file_that_can_be_read(void **state) {
                     "SSL_CERT_FILE must not hold control characters\n");
     XR_AUTO(xr_providers_config_freep) struct xr_providers_config *unset = test_config(PAIRS("OPENAI_API_KEY", "k"));
     assert_null(xr_providers_ca_file(unset));
+}
+
+/* `lead` bytes, then the text. */
+static void assert_certificates(size_t lead, const char *text, bool usable) {
+    static const char PROBLEM[] = "SSL_CERT_FILE must hold a certificate in PEM format (-----BEGIN CERTIFICATE-----)\n";
+    char name[] = "/tmp/xray-config-test-XXXXXX";
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)lead), 0);
+    assert_int_equal(pwrite(fd, text, strlen(text), (off_t)lead), strlen(text));
+    close(fd);
+    assert_problems(PAIRS("OPENAI_API_KEY", "k", "SSL_CERT_FILE", name), usable ? "" : PROBLEM);
+    assert_int_equal(unlink(name), 0);
+}
+
+static void a_file_without_certificates_is_a_problem(void **state) {
+    (void)state;
+    static const size_t MARK = sizeof CERTIFICATE - 1, BLOCK = 16 * 1024, LOOK = 1 << 20;
+    assert_certificates(0, "", false);
+    assert_certificates(0, "\x30\x82", false); /* DER */
+    assert_certificates(0, "-----BEGIN PRIVATE KEY-----\n", false);
+    assert_certificates(0, "-----BEGIN CERTIFICATE REQUEST-----\n", false);
+    assert_certificates(0, "-----BEGIN CERTIFICATE", false);
+    assert_certificates(0, "# mine\n-----BEGIN TRUSTED CERTIFICATE-----\n", true);
+    for (size_t at = BLOCK - MARK; at <= BLOCK; at++)
+        assert_certificates(at, CERTIFICATE, true);
+    assert_certificates(LOOK - MARK, CERTIFICATE, true);
+    assert_certificates(LOOK + BLOCK, CERTIFICATE, false);
 }
 
 static void assert_warnings(const char *const *pairs, const char *want) {
@@ -461,6 +492,7 @@ int main(void) {
         cmocka_unit_test(variables_of_vendors_that_no_stage_uses_are_not_read),
         cmocka_unit_test(a_key_of_any_stage_is_a_key),
         cmocka_unit_test(certificates_come_from_a_file_that_can_be_read),
+        cmocka_unit_test(a_file_without_certificates_is_a_problem),
         cmocka_unit_test(a_key_that_others_can_read_is_warned_of),
         cmocka_unit_test(a_base_url_that_looks_like_an_endpoint_is_warned_of),
         cmocka_unit_test(variables_without_use_are_warned_of),

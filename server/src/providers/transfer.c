@@ -158,15 +158,20 @@ static bool add_body(struct xr_transfer *transfer) {
     return transfer->mime && transfer->curl->curl_easy_setopt(easy, CURLOPT_MIMEPOST, transfer->mime) == CURLE_OK;
 }
 
-/* A file of authorities replaces the system's: those of its folder, which libcurl would trust besides, too. A libcurl
- * that knows no folder has none to be told of. */
+/* A libcurl that knows no folder of authorities, or no proxy, has none to be told of. */
+static bool set_if_known(struct xr_transfer *transfer, CURLoption option, const char *value) {
+    const CURLcode code = transfer->curl->curl_easy_setopt(transfer->easy, option, value);
+    return code == CURLE_OK || code == CURLE_NOT_BUILT_IN || code == CURLE_UNKNOWN_OPTION;
+}
+
+/* A file of authorities replaces the system's: those of its folder, which libcurl would trust besides, too. An https://
+ * proxy is told of them apart. */
 static bool set_authorities(struct xr_transfer *transfer, const char *ca_file) {
-    const struct xr_curl *curl = transfer->curl;
     if (!ca_file)
         return true;
-    CURLcode folder = curl->curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, NULL);
-    return (folder == CURLE_OK || folder == CURLE_NOT_BUILT_IN || folder == CURLE_UNKNOWN_OPTION) &&
-           curl->curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, ca_file) == CURLE_OK;
+    return set_if_known(transfer, CURLOPT_CAPATH, NULL) && set_if_known(transfer, CURLOPT_PROXY_CAPATH, NULL) &&
+           set_if_known(transfer, CURLOPT_PROXY_CAINFO, ca_file) &&
+           transfer->curl->curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, ca_file) == CURLE_OK;
 }
 
 static bool set_options(struct xr_transfer *transfer, const char *ca_file) {
