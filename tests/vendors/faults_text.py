@@ -141,12 +141,18 @@ def _inner(text: str) -> Callable[[Exchange], Answer]:
 
 
 FAULTS_TEXT = [
+    _scored("twice_the_same", "fine", lambda score: f'{score}, "score": {score}'),
+    _scored("twice_and_not_the_same", "unusable", lambda score: f'{score - 1}, "score": {score}'),
     _said("fenced", "fine", lambda t: f"```json\n{t}\n```"),
     _said("fenced_untagged", "fine", lambda t: f"```\n{t}\n```\n"),
     _said("in_other_text", "fine", lambda t: f"Here is my verdict {{as asked}}:\n{t}\nI hope this helps."),
     _said("after_thinking", "fine", lambda t: f'<think>{{"score": 1, "reason": "draft"}}</think>{t}'),
     _said("after_thinking_unopened", "fine", lambda t: f'Perhaps {{"score": 1}}.\n</think>\n{t}'),
     _said("after_thinking_in_brackets", "fine", lambda t: f'[THINK]{{"score": 1}} or </think>[/THINK]{t}'),
+    _said("after_thinking_in_full", "fine", lambda t: f'<thinking>{{"score": 1}} or </think></thinking>{t}'),
+    _said("after_reasoning", "fine", lambda t: f'<reasoning>{{"score": 1}}</reasoning>{t}'),
+    _said("after_reasoning_unopened", "fine", lambda t: f'Perhaps {{"score": 1}}.\n</reasoning>\n{t}'),
+    _said("reasoning_cut", "unusable", lambda t: f"<reasoning>{t}"),
     _said("reason_with_tags", "fine", _reason('It said </think> and <think> and {"score": 1}.')),
     _said("twice", "fine", lambda t: f"{t}\n{t}"),
     _said("twice_in_array", "fine", lambda t: f"[{t}, {t}]"),

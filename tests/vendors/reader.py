@@ -214,12 +214,15 @@ _SCORE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:%|/\s*100)?\s*")
 
 
 # A tag of thinking, or the brace of what may be an object.
-_MARK = re.compile(r"(?P<close></think>|\[/THINK\])|(?P<open><think>|\[THINK\])|\{(?=[ \t\r\n]*[\"}])")
+_MARK = re.compile(
+    r"(?P<close></(?:think|thinking|reasoning)>|\[/THINK\])|(?P<open><(?:think|thinking|reasoning)>|\[THINK\])"
+    r"|\{(?=[ \t\r\n]*[\"}])"
+)
 _BRACE_OR_STRING = re.compile(r'[{}]|"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 
 
 def _score(text: str) -> int:
-    """That of every JSON object that has one: they must be the same. What was thought before does not count."""
+    """That of every JSON object that has one or more: they must be the same. What was thought before does not count."""
     scores: list[Any] = []
     at = 0
     while mark := _MARK.search(text, at):
@@ -232,10 +235,10 @@ def _score(text: str) -> int:
             continue
         at = _end_of_object(text, mark.start())
         try:
-            found = json.loads(text[mark.start() : at])
+            found = json.loads(text[mark.start() : at], object_pairs_hook=list)
         except json.JSONDecodeError:
             continue
-        scores += [found["score"]] if "score" in found else []
+        scores += [value for name, value in found if name == "score"]
     points = {_number(score) for score in scores}
     if len(points) != 1:
         raise _UnusableError

@@ -126,6 +126,38 @@ static enum xr_code take_score(yyjson_val *value, int64_t *ret_score, struct xr_
     return refuse_score(err, yyjson_is_arr(value) ? "an array" : "an object");
 }
 
+/* The first score, and the first that is not the same; NO_SCORE: there is none. */
+struct scores {
+    int64_t first, other;
+};
+
+static void add_score(struct scores *scores, int64_t score) {
+    if (scores->first == NO_SCORE)
+        scores->first = score;
+    else if (scores->first != score && scores->other == NO_SCORE)
+        scores->other = score;
+}
+
+/* Those of one object: of duplicate keys too, none counts more than another. */
+static enum xr_code take_scores(yyjson_val *object, struct scores *ret_scores, struct xr_err *err) {
+    struct scores scores = {NO_SCORE, NO_SCORE};
+    size_t i, n;
+    yyjson_val *name, *value;
+    yyjson_obj_foreach(object, i, n, name, value) {
+        int64_t score = NO_SCORE;
+        if (!xr_str_eq(xr_json_get_str(name), XR_STR("score")))
+            continue;
+        enum xr_code code = take_score(value, &score, err);
+        if (code != XR_OK)
+            return code;
+        add_score(&scores, score);
+    }
+    if (scores.first == NO_SCORE)
+        return XR_NOT_FOUND;
+    *ret_scores = scores;
+    return XR_OK;
+}
+
 static enum xr_code take_reason(yyjson_val *value, struct xr_arena *arena, struct xr_str *ret_reason,
                                 struct xr_err *err) {
     struct xr_str reason = yyjson_is_str(value) ? xr_text_trim(xr_json_get_str(value)) : (struct xr_str){0};
@@ -143,9 +175,9 @@ static enum xr_code take_reason(yyjson_val *value, struct xr_arena *arena, struc
 
 /* --- one object --- */
 
-/* What the text of one object says; call NULL: only its score is asked for. XR_INVALID: it is not JSON; XR_NOT_FOUND:
+/* What the text of one object says; call NULL: only its scores are asked for. XR_INVALID: it is not JSON; XR_NOT_FOUND:
  * it has no score; else as xr_judge_answer. Nesting needs no bound: nothing here recurses, and memory is bounded. */
-static enum xr_code read_object(struct xr_str text, int64_t *ret_score, struct xr_judge_call *call,
+static enum xr_code read_object(struct xr_str text, struct scores *ret_scores, struct xr_judge_call *call,
                                 struct xr_err *err) {
     XR_AUTO(xr_json_doc_freep) yyjson_doc *doc = NULL;
     struct xr_json_memory memory = {.max = VALUES_MAX};
@@ -155,16 +187,16 @@ static enum xr_code read_object(struct xr_str text, int64_t *ret_score, struct x
     memcpy(copy, text.ptr, text.len);
     xr_json_mend_surrogates(copy, text.len);
     enum xr_code code = xr_json_parse_in_place(copy, text.len, &memory, &doc, err);
-    yyjson_val *object = yyjson_doc_get_root(doc), *score = xr_json_member(object, XR_STR("score"));
-    int64_t points = NO_SCORE;
+    yyjson_val *object = yyjson_doc_get_root(doc);
+    struct scores scores;
     if (code == XR_OK)
-        code = score ? take_score(score, &points, err) : XR_NOT_FOUND;
+        code = take_scores(object, &scores, err);
     else if (code != XR_NO_MEMORY)
         code = XR_INVALID;
     if (code == XR_OK && call)
         code = take_reason(xr_json_member(object, XR_STR("reason")), call->arena, &call->reason, err);
     if (code == XR_OK)
-        *ret_score = points;
+        *ret_scores = scores;
     free(copy);
     return code;
 }
@@ -176,7 +208,7 @@ struct search {
     struct xr_str answer; /* what is not thinking, so far as is known */
     struct xr_str scored; /* the last object with a score that can be used; ptr NULL: there is none */
     struct xr_str unusable; /* the first with one that cannot; ptr NULL: there is none */
-    int64_t score, other; /* the first score; the first that is not the same, or NO_SCORE */
+    struct scores scores;
     bool objects; /* there is an object without a score */
     bool unfinished; /* the last object does not end */
     bool thinking; /* nor does the thinking */
@@ -184,14 +216,17 @@ struct search {
 
 /* What came before was thinking. */
 static void begin_answer(struct search *s, struct xr_str rest) {
-    *s = (struct search){.rest = rest, .answer = rest, .score = NO_SCORE, .other = NO_SCORE};
+    *s = (struct search){.rest = rest, .answer = rest, .scores = {NO_SCORE, NO_SCORE}};
 }
 
 /* Takes the tag that the rest begins with, an opening one with all that it opens; false: there is none. */
 static bool skip_thinking(struct search *s) {
     static const struct {
         struct xr_str open, close;
-    } TAGS[] = {{XR_STR("<think>"), XR_STR("</think>")}, {XR_STR("[THINK]"), XR_STR("[/THINK]")}};
+    } TAGS[] = {{XR_STR("<think>"), XR_STR("</think>")},
+                {XR_STR("[THINK]"), XR_STR("[/THINK]")},
+                {XR_STR("<thinking>"), XR_STR("</thinking>")},
+                {XR_STR("<reasoning>"), XR_STR("</reasoning>")}};
     for (size_t i = 0; i < sizeof TAGS / sizeof *TAGS; i++) {
         struct xr_str close = TAGS[i].close;
         bool opens = begins_with(s->rest, TAGS[i].open);
@@ -206,28 +241,27 @@ static bool skip_thinking(struct search *s) {
     return false;
 }
 
-static void note_score(struct search *s, struct xr_str object, int64_t score) {
+static void note_scores(struct search *s, struct xr_str object, const struct scores *scores) {
     s->scored = object;
-    if (s->score == NO_SCORE)
-        s->score = score;
-    else if (s->score != score && s->other == NO_SCORE)
-        s->other = score;
+    add_score(&s->scores, scores->first);
+    if (scores->other != NO_SCORE)
+        add_score(&s->scores, scores->other);
 }
 
 /* Takes the object that the rest begins with. Only XR_NO_MEMORY ends the search: what is found may yet turn out to be
  * thinking. */
 static enum xr_code note_object(struct search *s, struct xr_err *err) {
-    int64_t score = NO_SCORE;
+    struct scores scores;
     struct xr_str object = {.ptr = s->rest.ptr, .len = object_size(s->rest)};
     s->unfinished = object.len == 0;
     if (s->unfinished)
         return XR_OK;
-    enum xr_code code = read_object(object, &score, NULL, err);
+    enum xr_code code = read_object(object, &scores, NULL, err);
     if (code == XR_NO_MEMORY)
         return code;
     s->rest = from(s->rest, object.len);
     if (code == XR_OK)
-        note_score(s, object, score);
+        note_scores(s, object, &scores);
     else if (code == XR_REFUSED && !s->unusable.ptr)
         s->unusable = object;
     s->objects = s->objects || code == XR_NOT_FOUND;
@@ -255,6 +289,7 @@ static enum xr_code refuse_text(struct xr_str text, const char *what, struct xr_
 }
 
 static enum xr_code conclude(const struct search *s, struct xr_judge_call *call, struct xr_err *err) {
+    struct scores scores;
     struct xr_str answer = xr_text_trim(s->answer), object = s->unusable.ptr ? s->unusable : s->scored;
     if (answer.len == 0)
         return xr_fail(err, XR_REFUSED, NULL, "the judge's answer is empty");
@@ -264,10 +299,13 @@ static enum xr_code conclude(const struct search *s, struct xr_judge_call *call,
         return refuse_text(answer, "is cut off", err);
     if (!object.ptr)
         return refuse_text(answer, s->objects ? "has no score" : "is not JSON", err);
-    if (!s->unusable.ptr && s->other != NO_SCORE)
-        return xr_fail(err, XR_REFUSED, NULL, "the judge's answer has several scores: %" PRId64 ", %" PRId64, s->score,
-                       s->other);
-    return read_object(object, &call->score, call, err);
+    if (!s->unusable.ptr && s->scores.other != NO_SCORE)
+        return xr_fail(err, XR_REFUSED, NULL, "the judge's answer has several scores: %" PRId64 ", %" PRId64,
+                       s->scores.first, s->scores.other);
+    enum xr_code code = read_object(object, &scores, call, err);
+    if (code == XR_OK)
+        call->score = scores.first;
+    return code;
 }
 
 enum xr_code xr_judge_answer(struct xr_str text, struct xr_judge_call *call, struct xr_err *err) {

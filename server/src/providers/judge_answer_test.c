@@ -66,7 +66,7 @@ static void the_object_is_found_wherever_it_stands(void **state) {
         {XR_STR("f(x) = {x} { {\"score\": 85}"), 85, NULL},
         {XR_STR("{\"score\": 85, \"parts\": [{\"score\": 1}, {\"score\": 2}]}"), 85, NULL},
         /* the last of duplicate keys */
-        {XR_STR("{\"score\": 1, \"score\": 85, \"reason\": \"a\", \"reason\": \"b\"}"), 85, "b"},
+        {XR_STR("{\"score\": 85, \"reason\": \"a\", \"reason\": \"b\"}"), 85, "b"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         assert_answer(CASES[i].text, CASES[i].score, CASES[i].reason);
@@ -85,6 +85,8 @@ static void several_scores_are_read_if_they_are_the_same(void **state) {
         {XR_STR("{\"score\":85,\"reason\":\"a\"}{\"score\":85}"), 85, NULL},
         {XR_STR("{\"score\":\"84.6%\",\"reason\":\"a\"}{\"score\":85.4,\"reason\":\"b\"}"), 85, "b"},
         {XR_STR("{\"score\":0}{\"score\":0.4}{\"score\":-0}"), 0, NULL},
+        /* in one object */
+        {XR_STR("{\"score\":85,\"score\":\"84.6%\",\"reason\":\"a\"}"), 85, "a"},
         /* those that have no score, and those that are no JSON, do not count */
         {XR_STR("{\"score\":85,\"reason\":\"a\"} {\"reason\":\"b\"} {\"score\":10,}"), 85, "a"},
     };
@@ -106,6 +108,11 @@ static void scores_that_differ_are_refused(void **state) {
          "the judge's answer has several scores: 85, 84"},
         {XR_STR("```json\n{\"score\":100}\n```\nOn second thoughts:\n```json\n{\"score\":40}\n```"),
          "the judge's answer has several scores: 100, 40"},
+        /* in one object */
+        {XR_STR("{\"score\":1,\"score\":85,\"reason\":\"a\"}"), "the judge's answer has several scores: 1, 85"},
+        {XR_STR("{\"score\":85} {\"score\":85,\"score\":1}"), "the judge's answer has several scores: 85, 1"},
+        {XR_STR("{\"score\":85,\"score\":86,\"score\":85}"), "the judge's answer has several scores: 85, 86"},
+        {XR_STR("{\"score\":85,\"score\":null,\"score\":-1}"), "the judge's score is null, not a number"},
         /* one of them cannot be used: the first such one is told */
         {XR_STR("{\"score\":85} {\"score\":120}"), "the judge's score 120 is not in 0..100"},
         {XR_STR("{\"score\":null} {\"score\":85}"), "the judge's score is null, not a number"},
@@ -129,16 +136,22 @@ static void thinking_is_not_looked_at(void **state) {
     } CASES[] = {
         {XR_STR("<think>perhaps {\"score\": 20}</think>\n{\"score\": 85}"), 85, NULL},
         {XR_STR("[THINK]perhaps {\"score\": 20}[/THINK]{\"score\": 85}"), 85, NULL},
+        {XR_STR("<thinking>perhaps {\"score\": 20}</thinking>{\"score\": 85}"), 85, NULL},
+        {XR_STR("<reasoning>perhaps {\"score\": 20}</reasoning>{\"score\": 85}"), 85, NULL},
         /* it did not begin the text, or nothing opened it, or it came in parts */
         {XR_STR("Well. {\"score\": 10} <think>{\"score\": 20}</think> {\"score\": 85}"), 85, NULL},
         {XR_STR("perhaps {\"score\": 20}, or {\"score\": null}\n</think>\n{\"score\": 85}"), 85, NULL},
         {XR_STR("perhaps {\"score\": 20}[/THINK]{\"score\": 85}"), 85, NULL},
+        {XR_STR("perhaps {\"score\": 20}</thinking>{\"score\": 85}"), 85, NULL},
+        {XR_STR("perhaps {\"score\": 20}</reasoning>{\"score\": 85}"), 85, NULL},
         {XR_STR("<think>{\"score\": 1}</think>{\"score\": 2}<think>{\"score\": 3}</think>{\"score\": 85}"), 85, NULL},
         {XR_STR("<think>it leaks </think> {\"score\": 20}</think>{\"score\": 85}"), 85, NULL},
         {XR_STR("</think></think>[/THINK]{\"score\": 85}</thin"), 85, NULL},
         /* what opened thinking says is not even JSON, nor of another kind */
         {XR_STR("<think>like {\"score\": 20, \"reason\": \"...</think>{\"score\": 85}"), 85, NULL},
         {XR_STR("[THINK]what <think> or </think> may be: {\"score\": 20}[/THINK]{\"score\": 85}"), 85, NULL},
+        {XR_STR("<thinking>what </think> or </reasoning> may be: {\"score\": 20}</thinking>{\"score\": 85}"), 85, NULL},
+        {XR_STR("<reasoning>{\"score\": 20, \"reason\": \"...</reasoning>{\"score\": 85}"), 85, NULL},
         /* tags in a string of the answer are a part of it */
         {XR_STR("{\"score\": 85, \"reason\": \"it said </think> \\ud83d\"}"), 85, "it said </think> \xef\xbf\xbd"},
         {XR_STR("<think>{\"score\": 1}</think>{\"score\": 85, \"reason\": \"[/THINK] {\\\"score\\\": 100}\"}"), 85,
@@ -146,6 +159,9 @@ static void thinking_is_not_looked_at(void **state) {
         {XR_STR("{\"score\": 85, \"reason\": \"it said <think> and [THINK]\"}"), 85, "it said <think> and [THINK]"},
         {XR_STR("{\"reason\": \"</think>{\", \"score\": 85}"), 85, "</think>{"},
         /* no tags */
+        {XR_STR("{\"score\": 85, \"reason\": \"it said </thinking> and <reasoning>\"}"), 85,
+         "it said </thinking> and <reasoning>"},
+        {XR_STR("<reason> <thinking {\"score\": 85} </thinkin>"), 85, NULL},
         {XR_STR("<think >{\"score\": 85}< /think>[think][/Think]"), 85, NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
@@ -165,6 +181,10 @@ static void thinking_is_not_taken_for_the_answer(void **state) {
          "the judge's answer ends in its thinking: {\"score\": 85} or <think> {\"score\": 20}"},
         {XR_STR("<think>a</think> {\"score\": 1} <think>b"),
          "the judge's answer ends in its thinking: {\"score\": 1} <think>b"},
+        {XR_STR("<thinking>{\"score\": 85}</think>{\"score\": 100}"),
+         "the judge's answer ends in its thinking: <thinking>{\"score\": 85}</think>{\"score\": 100}"},
+        {XR_STR("<reasoning>{\"score\": 85}"), "the judge's answer ends in its thinking: <reasoning>{\"score\": 85}"},
+        {XR_STR("{\"score\": 100}</reasoning>"), "the judge's answer is empty"},
         {XR_STR("<think>"), "the judge's answer ends in its thinking: <think>"},
         {XR_STR("<think>{\"score\": 100}</think>"), "the judge's answer is empty"},
         {XR_STR("{\"score\": 100}\n[/THINK]\n"), "the judge's answer is empty"},
@@ -369,10 +389,13 @@ static void hostile_text_is_refused_soon(void **state) {
                                         "</think>",
                                         "<think></think>",
                                         "[THINK]</think>",
+                                        "<thinking></reasoning>",
+                                        "<reasoning></thinking></reasoning>",
                                         "{\"</think>",
                                         "<think>{\"</think>",
                                         "{\"score\":1}{\"score\":2}",
                                         "{\"score\":1} ",
+                                        "{\"score\":1,\"score\":2}",
                                         "{\"score\":\"x\"}"};
     enum { LEN = XR_JUDGE_ANSWER_MAX, SOON_S = 20 }; /* looking from every '{' to the end would take minutes */
     char *text = malloc(LEN);
