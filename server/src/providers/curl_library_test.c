@@ -21,7 +21,9 @@ static void a_library_that_is_too_old_is_refused_with_both_versions(void **state
         struct xr_err err = {0};
         char want[128];
         assert_int_equal(xr_curl_check(&found, &err), CASES[i].old ? XR_UNAVAILABLE : XR_OK);
-        snprintf(want, sizeof want, "the installed libcurl is %s, and a cloud provider needs 7.87.0", CASES[i].version);
+        snprintf(want, sizeof want,
+                 "the installed libcurl is %s, and a cloud provider needs 7.87.0 (Debian's package: libcurl4)",
+                 CASES[i].version);
         assert_string_equal(err.message, CASES[i].old ? want : "");
     }
 }

@@ -171,13 +171,13 @@ bool xr_provider_url_is_exposed(const char *url) {
 /* --- what it looks like --- */
 
 const char *xr_provider_url_endpoint(const char *url) {
-    static const char *const ENDPOINTS[] = {"/chat/completions", "/audio/speech", "/audio/transcriptions",
-                                            ":generateContent"};
+    static const char *const ENDPOINTS[] = {"/chat/completions",     "/completions",     "/responses", "/audio/speech",
+                                            "/audio/transcriptions", ":generateContent", "/models"};
     const struct xr_str authority = authority_of(url);
     const struct xr_str path = without_slashes(xr_str_from(authority.ptr + authority.len));
     for (size_t i = 0; i < sizeof ENDPOINTS / sizeof *ENDPOINTS; i++) {
         const size_t len = strlen(ENDPOINTS[i]);
-        if (path.len >= len && memcmp(path.ptr + path.len - len, ENDPOINTS[i], len) == 0)
+        if (path.len >= len && strncasecmp(path.ptr + path.len - len, ENDPOINTS[i], len) == 0)
             return ENDPOINTS[i];
     }
     return NULL;

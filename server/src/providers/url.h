@@ -19,6 +19,6 @@ const char *xr_provider_url_problem(const char *text);
 struct xr_str xr_provider_url_host(const char *url);
 /* Whether others can read on the way what is sent there: not encrypted, and to another machine. */
 bool xr_provider_url_is_exposed(const char *url);
-/* The end of a URL (one that has no problem) that looks like where a call goes ("/chat/completions") and not like a
- * base; NULL: it does not. */
+/* The end of a URL (one that has no problem) that looks like where a call goes ("/chat/completions", in any case)
+ * and not like a base; NULL: it does not. */
 const char *xr_provider_url_endpoint(const char *url);
