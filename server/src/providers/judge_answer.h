@@ -19,8 +19,8 @@
  * "85 / 100". Not "8/10", "85 points", "8.5e1", null, true.
  *
  * The reason: a string, without white space around it; the score is what counts, so anything else, or an empty string,
- * is no reason. It is cut at XR_JUDGE_REASON_MAX bytes, between characters. The last of duplicate keys wins, of the
- * reason. */
+ * is no reason. It is cut at XR_JUDGE_REASON_MAX bytes, between characters. Of several reasons in one object
+ * the last is taken. */
 #pragma once
 #include "providers/provider.h"
 
