@@ -397,7 +397,7 @@ static void hostile_text_is_refused_soon(void **state) {
                                         "{\"score\":1} ",
                                         "{\"score\":1,\"score\":2}",
                                         "{\"score\":\"x\"}"};
-    enum { LEN = XR_JUDGE_ANSWER_MAX, SOON_S = 20 }; /* looking from every '{' to the end would take minutes */
+    enum { LEN = XR_JUDGE_ANSWER_MAX, SOON_S = 100 }; /* looking from every '{' to the end would take many minutes */
     char *text = malloc(LEN);
     XR_AUTO(xr_arena_freep) struct xr_arena *arena = xr_arena_new(XR_CALL_ARENA_MAX);
     clock_t start = clock();
