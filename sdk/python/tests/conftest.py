@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the SDK's tests: a real xrayd on a temporary directory and a free port.
 
-Test files are named test_sdk_*.py: names must differ from those in the server's tests, with which they are collected."""
+Test files are named test_sdk_*.py: names must differ from those of the server's tests, which run with them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from xrayd_process import Xrayd
 
 StartServer = Callable[..., Xrayd]
