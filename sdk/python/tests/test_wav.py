@@ -120,3 +120,13 @@ def test_a_header_cannot_say_more_than_32_bits() -> None:
     assert len(_wav.header(_wav.MAX_DATA_BYTES // 4, channels=2)) == _wav.HEADER_SIZE
     with pytest.raises(ValueError, match="cannot hold"):
         _wav.header(_wav.MAX_DATA_BYTES // 4 + 1, channels=2)
+
+
+def test_decode_mono_reads_what_is_in_memory() -> None:
+    assert _wav.decode_mono(_wav.header(1000, channels=1) + SAMPLES) == SAMPLES
+
+
+@pytest.mark.parametrize("wav", [b"", b"<html>", _wav.header(10, channels=1), _wav.header(0, channels=2)])
+def test_decode_mono_refuses_anything_else(wav: bytes) -> None:
+    with pytest.raises(ValueError):
+        _wav.decode_mono(wav)

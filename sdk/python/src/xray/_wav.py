@@ -4,6 +4,7 @@ in memory but where the caller asks for its samples."""
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import BinaryIO, Final
 from xray._clock import SAMPLE_RATE
 from xray.errors import AudioMissingError
 
-__all__ = ["BYTES_PER_SAMPLE", "HEADER_SIZE", "MAX_DATA_BYTES", "check_mono", "header", "read_mono"]
+__all__ = ["BYTES_PER_SAMPLE", "HEADER_SIZE", "MAX_DATA_BYTES", "check_mono", "decode_mono", "header", "read_mono"]
 
 BYTES_PER_SAMPLE: Final = 2
 HEADER_SIZE: Final = 44
@@ -64,6 +65,15 @@ def read_mono(path: Path, *, turn_idx: int | None = None) -> bytes:
     return _read(path, turn_idx, samples=True)[1]
 
 
+def decode_mono(wav: bytes) -> bytes:
+    """The samples of such a file that is in memory already. ValueError with what is wrong if it is anything else."""
+    file = io.BytesIO(wav)
+    try:
+        return file.read(_find_data(file))
+    except _UnfitError as error:
+        raise ValueError(str(error)) from None
+
+
 class _UnfitError(Exception):
     """Why a file is not what is needed."""
 
@@ -85,7 +95,8 @@ def _read(path: Path, turn_idx: int | None, *, samples: bool) -> tuple[int, byte
 def _find_data(file: BinaryIO) -> int:
     """Leaves the file at its first sample; returns the bytes of samples. Chunks may come in any order with others among
     them, as the server takes them."""
-    total = os.fstat(file.fileno()).st_size
+    total = file.seek(0, os.SEEK_END)
+    file.seek(0)
     start = file.read(12)
     if len(start) < 12 or start[:4] != b"RIFF" or start[8:] != b"WAVE":
         raise _UnfitError("it is not a WAV file")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -188,9 +188,9 @@ _EVENTS: Mapping[str, type[ReplayEvent]] = {
 }
 
 
-def parse_event(data: str) -> ReplayEvent | None:
+def parse_event(data: bytes) -> ReplayEvent | None:
     """None for a type that is not known. ValueError if it is no event (pydantic's ValidationError is one)."""
-    value = json.loads(data)
+    value: object = json.loads(data)
     kind = cast("dict[str, object]", value).get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str):
         raise ValueError("an event must be an object with a type")
