@@ -15,6 +15,8 @@ from xray._results import (
     TurnMetrics,
     format_failures,
 )
+from xray._run import run
+from xray._run_live import run_live
 from xray.conversation import Assertion, Conversation, Judge, RecordedAudio, Role, RunConfig, TtsAudio, Turn
 from xray.errors import ReplayEvaluationError, XrayError
 from xray.runtime.base import AgentResponse, ModelUsage, ToolCall
@@ -39,4 +41,6 @@ __all__ = [
     "TurnMetrics",
     "XrayError",
     "format_failures",
+    "run",
+    "run_live",
 ]

@@ -39,16 +39,23 @@ class Api:
     async def put_conversation(self, conversation: Conversation) -> str:
         """Stores it, with its recorded files streamed from disk; returns its hash."""
         spec, paths = _wire.conversation_spec(conversation)
+        opened: list[_FileToSend] = []
 
         def body() -> Mapping[str, Any]:
             # `spec` has no file name: a plain field of the form.
             parts: list[tuple[str, Any]] = [("spec", (None, spec))]
-            parts += [(key, (f"{key}.wav", _FileToSend(path), "audio/wav")) for key, path in paths.items()]
+            for key, path in paths.items():
+                opened.append(_FileToSend(path))
+                parts.append((key, (f"{key}.wav", opened[-1], "audio/wav")))
             return {"files": parts}
 
         # Of a live conversation, each request makes one more.
         call = Call("POST", "/v1/conversations", body, timeout=_SPEECH_TIMEOUT, once=conversation.live)
-        response = await self.transport.send(call)
+        try:
+            response = await self.transport.send(call)
+        finally:
+            for file in opened:
+                file.close()
         return _parsed(_wire.ConversationRow, call, response).hash
 
     async def turn_audio(self, conversation_hash: str, turn_idx: int) -> bytes:
@@ -146,7 +153,7 @@ class _FileToSend:
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._close()
+        self.close()
         self._position = offset + (self._size if whence == os.SEEK_END else 0)
         return self._position
 
@@ -157,10 +164,10 @@ class _FileToSend:
         chunk = self._file.read(size)
         self._position += len(chunk)
         if not chunk:
-            self._close()
+            self.close()
         return chunk
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

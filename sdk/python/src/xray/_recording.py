@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps a recording that could not be uploaded, whatever the runtime that made it removes when it is closed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+class Recording:
+    """A runtime's recording. `secure` before the runtime is closed, `settle` after it."""
+
+    def __init__(self, path: Path, replay_id: str) -> None:
+        self.path = path
+        self._replay_id = replay_id
+        self._kept: Path | None = None
+
+    def secure(self) -> None:
+        """Gives the file a second name that is nobody's but the user's. Nothing if there is no file. Raises OSError."""
+        if not self.path.is_file():
+            return
+        kept = Path(tempfile.mkdtemp(prefix="xray-recording-")) / f"{self._replay_id}.wav"
+        try:
+            os.link(self.path, kept)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(self.path, kept)
+        self._kept = kept
+
+    def settle(self) -> Path | None:
+        """Where the recording is now: where it was, if it is still there, else in a folder of its own."""
+        if self._kept is None or not self.path.is_file():
+            return self._kept
+        self._kept.unlink()
+        self._kept.parent.rmdir()
+        return self.path
