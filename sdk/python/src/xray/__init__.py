@@ -7,6 +7,7 @@ assert result.passed, xray.format_failures(result)
 
 from __future__ import annotations
 
+from xray._attach import attach
 from xray._results import (
     AssertionOutcome,
     EvaluationStatus,
@@ -17,6 +18,8 @@ from xray._results import (
 )
 from xray._run import run
 from xray._run_live import run_live
+from xray._session import XraySession
+from xray._sip import SimulatedSipCall
 from xray.conversation import Assertion, Conversation, Judge, RecordedAudio, Role, RunConfig, TtsAudio, Turn
 from xray.errors import ReplayEvaluationError, XrayError
 from xray.runtime.base import AgentResponse, ModelUsage, ToolCall
@@ -35,11 +38,14 @@ __all__ = [
     "ReplayResult",
     "Role",
     "RunConfig",
+    "SimulatedSipCall",
     "ToolCall",
     "TtsAudio",
     "Turn",
     "TurnMetrics",
     "XrayError",
+    "XraySession",
+    "attach",
     "format_failures",
     "run",
     "run_live",

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from opentelemetry.sdk.trace import TracerProvider
-
-from xray import _attributes, _wav, _wire, otel
+from xray import _wav, _wire, otel
 from xray._api import RECORDING_MAX_BYTES, Api, iso_time
+from xray._attributes import ReplayIdentity
 from xray._events import wait_for_verdict
 from xray._progress import Report, reporter, within
 from xray._recording import Recording
@@ -63,9 +62,9 @@ async def run(
     `timeout_s` bounds the wait for the verdict, from the moment the recording is on the server. `progress` is called
     with what happens; without one, a line on the terminal shows it, if standard error is a terminal.
 
-    Raises an `XrayError` of `xray.errors` if there is no verdict; the replay on the server is then marked as failed with
-    the error's `failure_reason`. What the runtime raises passes through, and so does cancellation, likewise marked. The
-    runtime is closed in every case.
+    Raises an `XrayError` of `xray.errors` if there is no verdict; the replay on the server is then marked as failed,
+    with the error's `failure_reason`. What else the runtime raises passes through, and so does cancellation, likewise
+    marked. The runtime is closed in every case.
     """
     return await drive(
         Plan(conversation, runtime, xray_url, run_config, timeout_s, reporter(progress, conversation.name))
@@ -165,16 +164,16 @@ class _Replay:
             runtime.inject_user_audio(audio)
         if isinstance(runtime, ProgressReporting):
             runtime.report_progress_to(within(plan.report, replay_id))
-        provider = otel.install(endpoint=api.transport.base_url)
+        pipeline = otel.pipeline(endpoint=api.transport.base_url)
         await api.mark_running(replay_id)
-        with _attributes.baggage(replay_id, conversation_hash, _MODALITY), plan.while_running():
+        with pipeline.bound(ReplayIdentity(replay_id, conversation_hash, _MODALITY)), plan.while_running():
             outcome = await runtime.run(plan.conversation)
         path = _recorded(outcome)
         if plan.check_recording is not None:
             await asyncio.to_thread(plan.check_recording, path)
         recording = Recording(path, replay_id)
         try:
-            await _flush(provider)
+            await _flush(pipeline)
             plan.report(RunProgress("uploading", replay_id=replay_id))
             await _upload(api, replay_id, path, outcome.recording_started_at_epoch)
         except BaseException:
@@ -217,8 +216,8 @@ def _recorded(outcome: RuntimeResult) -> Path:
     return path
 
 
-async def _flush(provider: TracerProvider) -> None:
-    if not await asyncio.to_thread(provider.force_flush, int(_FLUSH_TIMEOUT_S * 1000)):
+async def _flush(pipeline: otel.Pipeline) -> None:
+    if not await asyncio.to_thread(pipeline.flush, _FLUSH_TIMEOUT_S):
         _log.warning("not all spans could be sent within %g s; checks of tools may lack calls", _FLUSH_TIMEOUT_S)
 
 

@@ -54,7 +54,7 @@ class Call:
     path: str
     body: Callable[[], Mapping[str, Any]] = dict[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    timeout: httpx.Timeout = TIMEOUT
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     attempts: int = ATTEMPTS
     once: bool = False
 
