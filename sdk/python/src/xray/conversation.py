@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -86,7 +87,12 @@ def _json_members(what: str, value: Mapping[object, object], depth: int) -> dict
 
 
 def _json_value(what: str, value: object, depth: int) -> object:
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        # Every number is a double to the server.
+        if abs(value) > sys.float_info.max:
+            raise ValueError(f"{what} has an integer that no double can hold")
         return value
     if isinstance(value, str):
         return str(_text(what, value, least=0, most=_MAX_INTEGER))

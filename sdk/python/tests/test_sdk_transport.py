@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is sent again, when, and what an answer that is an error becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+from xrayd_process import Xrayd
+
+from fakes import CALL, OVERLOADED, Rule, ScriptedServer, answer, replays_of
+from xray import _transport
+from xray._api import Api
+from xray._transport import ATTEMPTS, Call, Transport, checked_base_url, retry_after_s
+from xray.conversation import Conversation, RunConfig, Turn
+from xray.errors import XrayServerError
+
+T = TypeVar("T")
+SCRIPT = Conversation("retries", [Turn.agent()])
+
+
+def call(url: str, do: Callable[[Api], Awaitable[T]], pauses: list[float] | None = None) -> T:
+    """One call with pauses that take no time, and are told."""
+    waited = [] if pauses is None else pauses
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def run() -> T:
+        async with Transport(url, sleep=sleep, jitter=lambda: 0.0) as transport:
+            return await do(Api(transport))
+
+    return asyncio.run(run())
+
+
+def put(api: Api) -> Awaitable[str]:
+    return api.put_conversation(SCRIPT)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(".*", times=ATTEMPTS - 1, answer=OVERLOADED),
+        Rule(".*", times=ATTEMPTS - 1, answer=answer("507 Insufficient Storage", '{"error":"storage_full"}')),
+        Rule(".*", times=ATTEMPTS - 1, answer=answer("503 Service Unavailable", "<html>a proxy</html>")),
+        Rule(".*", times=ATTEMPTS - 1, hang_up="before"),
+        Rule(".*", times=ATTEMPTS - 1, hang_up="unread"),
+        Rule(".*", times=ATTEMPTS - 1, hang_up="after"),
+        Rule(".*", times=ATTEMPTS - 1, cut_after=10),
+    ],
+    ids=["503", "507", "proxy", "cut before", "cut unread", "cut after", "cut answer"],
+)
+def test_what_may_be_done_twice_is_sent_again(rule: Rule, shared_server: Xrayd) -> None:
+    with ScriptedServer(shared_server.url, rule) as scripted:
+        assert len(call(scripted.url, put)) == 64
+        assert scripted.count("POST /v1/conversations") == ATTEMPTS
+
+
+def test_it_gives_up_after_so_many_attempts(shared_server: Xrayd) -> None:
+    pauses: list[float] = []
+    with ScriptedServer(shared_server.url, Rule(".*", times=99, answer=OVERLOADED)) as scripted:
+        with pytest.raises(XrayServerError) as caught:
+            call(scripted.url, put, pauses)
+        assert scripted.count(".*") == ATTEMPTS
+    assert pauses == [1.0] * (ATTEMPTS - 1)
+    error = caught.value
+    assert (error.status_code, error.code, error.request_id) == (503, "overloaded", "r-1")
+    assert error.body == {"error": "overloaded"}
+
+
+def test_pauses_double_up_to_a_limit(shared_server: Xrayd) -> None:
+    pauses: list[float] = []
+    with ScriptedServer(shared_server.url, Rule(".*", times=4, hang_up="unread")) as scripted:
+        call(scripted.url, put, pauses)
+    assert pauses == [0.25, 0.5, 1.0, 2.0]
+    assert Transport("http://x", jitter=lambda: 1.0).pause_s(50) == _transport.BACKOFF_MAX_S * 1.25
+
+
+def test_speech_that_is_not_configured_is_not_waited_for(shared_server: Xrayd) -> None:
+    body = '{"error":"tts_provider_unconfigured","env_var":"OPENAI_API_KEY"}'
+    with ScriptedServer(shared_server.url, Rule(".*", answer=answer("503 Unavailable", body))) as scripted:
+        with pytest.raises(XrayServerError, match="OPENAI_API_KEY") as caught:
+            call(scripted.url, put)
+        assert scripted.count(".*") == 1
+    assert caught.value.code == "tts_provider_unconfigured"
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "409 Conflict", "500 Internal", "502 Bad"])
+def test_other_errors_are_told_at_once(status: str, shared_server: Xrayd) -> None:
+    with ScriptedServer(shared_server.url, Rule(".*", answer=answer(status, "no json"))) as scripted:
+        with pytest.raises(XrayServerError) as caught:
+            call(scripted.url, put)
+        assert scripted.count(".*") == 1
+    assert (str(caught.value.status_code), caught.value.code, caught.value.body) == (status[:3], None, "no json")
+
+
+def create(conversation_hash: str) -> Callable[[Api], Awaitable[str]]:
+    return lambda api: api.create_replay(conversation_hash, RunConfig(model="m"))
+
+
+@pytest.mark.parametrize("hang_up", ["unread", "after"])
+def test_a_replay_is_not_created_twice(hang_up: str, server: Xrayd) -> None:
+    stored = call(server.url, put)
+    with ScriptedServer(server.url, Rule("POST /v1/replays", hang_up=hang_up)) as scripted:
+        with pytest.raises(XrayServerError, match="no answer") as caught:
+            call(scripted.url, create(stored))
+        assert scripted.count("POST /v1/replays") == 1
+    assert caught.value.status_code is None
+    assert len(replays_of(server.url, stored)) == (1 if hang_up == "after" else 0)
+
+
+def test_a_replay_is_not_created_twice_after_a_proxys_503(server: Xrayd) -> None:
+    stored = call(server.url, put)
+    with ScriptedServer(server.url, Rule("POST /v1/replays", answer=answer("503 Unavailable", "busy"))) as scripted:
+        with pytest.raises(XrayServerError):
+            call(scripted.url, create(stored))
+        assert scripted.count("POST /v1/replays") == 1
+
+
+def test_a_replay_is_created_again_where_the_server_says_that_nothing_was_stored(server: Xrayd) -> None:
+    stored = call(server.url, put)
+    with ScriptedServer(server.url, Rule("POST /v1/replays", times=2, answer=OVERLOADED)) as scripted:
+        call(scripted.url, create(stored))
+    assert [row["run_config"] for row in replays_of(server.url, stored)] == [{"model": "m"}]
+
+
+def test_a_server_that_is_not_there_is_tried_again_and_named() -> None:
+    pauses: list[float] = []
+    with pytest.raises(XrayServerError, match=re.escape("does xrayd run at http://127.0.0.1:9")) as caught:
+        call("http://127.0.0.1:9", create("0" * 64), pauses)
+    assert len(pauses) == ATTEMPTS - 1
+    assert caught.value.status_code is None
+    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+
+
+def test_a_server_that_comes_up_meanwhile_is_found(server: Xrayd) -> None:
+    stored = call(server.url, put)
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    with ExitStack() as up:
+        pauses: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                up.enter_context(ScriptedServer(server.url, port=port))
+
+        async def run() -> str:
+            async with Transport(f"http://127.0.0.1:{port}", sleep=sleep) as transport:
+                return await Api(transport).create_replay(stored, None)
+
+        assert len(asyncio.run(run())) == 36
+    assert len(pauses) == 2
+
+
+def test_a_form_is_sent_whole_again(server: Xrayd, tmp_path: Path) -> None:
+    from api import tone, wav
+
+    from xray.conversation import RecordedAudio
+
+    path = tmp_path / "turn.wav"
+    path.write_bytes(wav([tone(0.3)]))
+    script = Conversation("form", [Turn.user("hello", audio=RecordedAudio(path)), Turn.agent()])
+    with ScriptedServer(server.url, Rule("POST .*", times=2, hang_up="unread")) as scripted:
+        stored = call(scripted.url, lambda api: api.put_conversation(script))
+        sizes = {one.headers["content-length"] for one in scripted.seen}
+    assert len(sizes) == 1
+    assert call(server.url, lambda api: api.turn_audio(stored, 0)) == path.read_bytes()
+
+
+def test_a_recording_is_sent_whole_again(server: Xrayd, tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    path.write_bytes(CALL)
+    replay = call(server.url, create(call(server.url, put)))
+    rules = [Rule("POST .*", hang_up="before"), Rule("POST .*", hang_up="after"), Rule("POST .*", answer=OVERLOADED)]
+    with ScriptedServer(server.url, *rules) as scripted:
+        call(scripted.url, lambda api: api.upload_recording(replay, path, 1_700_000_000.25))
+        assert len(scripted.seen) == 4
+    last = scripted.seen[-1]
+    assert last.headers["content-length"] == str(len(CALL))
+    assert "transfer-encoding" not in last.headers
+    assert last.headers["x-recording-started-at"] == "2023-11-14T22:13:20.250000Z"
+    assert httpx.get(f"{server.url}/v1/replays/{replay}/audio").content == CALL
+
+
+def test_an_analysis_whose_answer_was_lost_has_begun(server: Xrayd, tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    path.write_bytes(CALL)
+    replay = call(server.url, create(call(server.url, put)))
+    call(server.url, lambda api: api.upload_recording(replay, path, None))
+    with ScriptedServer(server.url, Rule("POST .*/analyze", hang_up="after")) as scripted:
+        call(scripted.url, lambda api: api.analyze(replay))
+        assert scripted.count("POST .*/analyze") == 2
+
+
+def test_an_analysis_that_cannot_begin_is_an_error(server: Xrayd) -> None:
+    replay = call(server.url, create(call(server.url, put)))
+    with pytest.raises(XrayServerError, match="current_state=pending") as caught:
+        call(server.url, lambda api: api.analyze(replay))
+    assert caught.value.status_code == 409
+
+
+def test_a_validation_error_names_every_issue(shared_server: Xrayd) -> None:
+    with pytest.raises(XrayServerError, match="conversation_hash must") as caught:
+        call(shared_server.url, create("not a hash"))
+    assert caught.value.code == "invalid_replay_request"
+    assert caught.value.request_id
+
+
+def test_another_service_on_the_port_is_noticed(shared_server: Xrayd) -> None:
+    with (
+        ScriptedServer(shared_server.url, Rule(".*", answer=answer("200 OK", "<html>hello</html>"))) as scripted,
+        pytest.raises(XrayServerError, match="not xrayd's") as caught,
+    ):
+        call(scripted.url, put)
+    assert caught.value.body == "<html>hello</html>"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), (" 0 ", 0.0), ("soon", None), ("", None), ("-1", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+)
+def test_retry_after(value: str, seconds: float | None) -> None:
+    assert retry_after_s(httpx.Response(503, headers={"Retry-After": value})) == seconds
+
+
+def test_retry_after_may_be_a_date_and_is_bounded() -> None:
+    at = format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)
+    wait = retry_after_s(httpx.Response(503, headers={"Retry-After": at}))
+    assert wait is not None
+    assert 3590 < wait <= 3600
+    assert Transport("http://x").pause_s(1, wait) == _transport.RETRY_AFTER_MAX_S
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8080", "ftp://x", "http://", "http://x?a=1", "http://x:y", "http://x/#a", None, b"http://x"]
+)
+def test_a_url_that_is_none_is_a_value_error(url: object) -> None:
+    with pytest.raises(ValueError):
+        checked_base_url(url)
+
+
+def test_a_server_may_live_below_a_path() -> None:
+    assert checked_base_url("https://host/xray/") == "https://host/xray"
+
+
+def test_bodies_are_made_for_each_attempt(shared_server: Xrayd) -> None:
+    made: list[int] = []
+
+    async def run() -> None:
+        async with Transport(shared_server.url, sleep=lambda _s: asyncio.sleep(0)) as transport:
+            body = {"conversation_hash": "0" * 64}
+
+            def fresh() -> dict[str, str]:
+                made.append(1)
+                return {"content": json.dumps(body)}
+
+            await transport.send(Call("POST", "/v1/replays", fresh))
+
+    with pytest.raises(XrayServerError):
+        asyncio.run(run())
+    assert made == [1]
