@@ -7,6 +7,7 @@ assert result.passed, xray.format_failures(result)
 
 from __future__ import annotations
 
+from xray import errors as errors
 from xray._attach import attach
 from xray._results import (
     AssertionOutcome,

@@ -23,7 +23,7 @@ def reporter(progress: Report | None, name: str) -> Report:
         return _Guarded(progress)
     if sys.stderr is not None and sys.stderr.isatty():  # pyright: ignore[reportUnnecessaryComparison] (pythonw has none)
         return _Guarded(TerminalLine(sys.stderr, name))
-    return _nobody
+    return nobody
 
 
 def within(report: Report, replay_id: str) -> Report:
@@ -31,8 +31,8 @@ def within(report: Report, replay_id: str) -> Report:
     return lambda event: report(event if event.replay_id else replace(event, replay_id=replay_id))
 
 
-def _nobody(_event: RunProgress) -> None:
-    pass
+def nobody(_event: RunProgress) -> None:
+    """Where nobody looks."""
 
 
 class _Guarded:

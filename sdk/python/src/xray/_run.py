@@ -17,13 +17,13 @@ from xray import _wav, _wire, otel
 from xray._api import RECORDING_MAX_BYTES, Api, iso_time
 from xray._attributes import ReplayIdentity
 from xray._events import wait_for_verdict
-from xray._progress import Report, reporter, within
+from xray._progress import Report, nobody, reporter, within
 from xray._recording import Recording
 from xray._results import ReplayResult
 from xray._tasks import despite_cancellation, gather_all
 from xray._transport import Transport
 from xray.conversation import Conversation, RecordedAudio, Role, RunConfig
-from xray.errors import AudioMissingError, AudioTooLargeError, ReplayEvaluationError, XrayError, XrayServerError
+from xray.errors import AudioMissingError, AudioTooLargeError, XrayError, XrayServerError
 from xray.runtime.base import (
     ProgressReporting,
     RunProgress,
@@ -66,9 +66,7 @@ async def run(
     with the error's `failure_reason`. What else the runtime raises passes through, and so does cancellation, likewise
     marked. The runtime is closed in every case.
     """
-    return await drive(
-        Plan(conversation, runtime, xray_url, run_config, timeout_s, reporter(progress, conversation.name))
-    )
+    return await drive(Plan(conversation, runtime, xray_url, run_config, timeout_s, progress))
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Plan:
     xray_url: str
     run_config: RunConfig | None
     timeout_s: float
-    report: Report
+    progress: Report | None
     while_running: Callable[[], AbstractContextManager[None]] = nullcontext
     check_recording: Callable[[Path], None] | None = None
 
@@ -98,15 +96,16 @@ async def drive(plan: Plan) -> ReplayResult:
     try:
         try:
             plan.check_arguments()
+            replay.report = reporter(plan.progress, plan.conversation.name)
             async with Transport(plan.xray_url) as transport:
                 result = await replay.verdict(Api(transport))
         finally:
             await replay.close_runtime()
     except BaseException as error:
-        plan.report(RunProgress("failed", replay_id=replay.id))
+        replay.report(RunProgress("failed", replay_id=replay.id))
         replay.tell_where_recording_is(error)
         raise
-    plan.report(RunProgress("completed", replay_id=replay.id))
+    replay.report(RunProgress("completed", replay_id=replay.id))
     return result
 
 
@@ -117,11 +116,12 @@ class _Replay:
         self._plan = plan
         self._closing: asyncio.Task[None] | None = None
         self._not_uploaded: Recording | None = None
+        self.report: Report = nobody
         self.id: str | None = None
 
     async def verdict(self, api: Api) -> ReplayResult:
         plan = self._plan
-        plan.report(RunProgress("preparing"))
+        self.report(RunProgress("preparing"))
         await asyncio.to_thread(_check_files, plan.conversation)
         conversation_hash = await api.put_conversation(plan.conversation)
         audio = await self._fetch_audio(api, conversation_hash)
@@ -163,7 +163,7 @@ class _Replay:
         if isinstance(runtime, UserAudioInjectable):
             runtime.inject_user_audio(audio)
         if isinstance(runtime, ProgressReporting):
-            runtime.report_progress_to(within(plan.report, replay_id))
+            runtime.report_progress_to(within(self.report, replay_id))
         pipeline = otel.pipeline(endpoint=api.transport.base_url)
         await api.mark_running(replay_id)
         with pipeline.bound(ReplayIdentity(replay_id, conversation_hash, _MODALITY)), plan.while_running():
@@ -174,7 +174,7 @@ class _Replay:
         recording = Recording(path, replay_id)
         try:
             await _flush(pipeline)
-            plan.report(RunProgress("uploading", replay_id=replay_id))
+            self.report(RunProgress("uploading", replay_id=replay_id))
             await _upload(api, replay_id, path, outcome.recording_started_at_epoch)
         except BaseException:
             self._not_uploaded = recording
@@ -184,7 +184,7 @@ class _Replay:
     def _watch(self, event: _wire.StateEvent | _wire.ProgressEvent) -> None:
         if isinstance(event, _wire.ProgressEvent):
             shown = RunProgress("analysing", replay_id=self.id, percent=event.percent, step=event.step)
-            self._plan.report(shown)
+            self.report(shown)
 
     async def close_runtime(self) -> None:
         """Once, however often it is called. Not again and not less if the run is cancelled meanwhile."""
@@ -262,8 +262,6 @@ def _secure(recording: Recording) -> None:
 
 
 async def _mark_failed(api: Api, replay_id: str, error: BaseException) -> None:
-    if isinstance(error, ReplayEvaluationError):
-        return  # it is failed already, by the server
     reason = error.failure_reason if isinstance(error, XrayError) else "driver_aborted"
     try:
         await api.mark_failed(replay_id, reason if reason in _REASONS else "driver_aborted")

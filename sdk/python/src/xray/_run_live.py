@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from xray._progress import reporter
 from xray._results import ReplayResult
 from xray._run import DEFAULT_TIMEOUT_S, DEFAULT_URL, Plan, drive
 from xray.conversation import Conversation, RunConfig
@@ -46,7 +45,7 @@ async def run_live(
             xray_url,
             run_config,
             timeout_s,
-            reporter(progress, conversation.name),
+            progress,
             while_running=stopping,
             check_recording=_check_heard,
         )
