@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api import silence, wav
+from api import Api, silence, wav
 from xrayd_process import Xrayd
 
 import xray
@@ -406,6 +406,18 @@ def test_a_second_ctrl_c_gives_a_live_session_up(shared_server: Xrayd, tmp_path:
     assert "closed" in lines
     row = detail(shared_server.url, fields(lines)["running"])
     assert (row["lifecycle_state"], row["failure_reason"]) == ("failed", "driver_aborted")
+
+
+def test_a_driver_that_is_killed_leaves_no_replay_open(start_server: Callable[..., Xrayd], tmp_path: Path) -> None:
+    server = start_server(env={"XRAY_STALL_TIMEOUT_S": "1"})
+    command = [sys.executable, str(CHILD), "run", server.url, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        replay = child.stdout.readline().split()[1]
+        child.kill()
+    with Api(server.url) as api:
+        assert api.verdict(replay) == {"type": "failed", "reason": "stalled"}
 
 
 def test_nothing_is_left_behind(shared_server: Xrayd, tmp_path: Path, temporary_folder: Path) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import socket
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
@@ -16,13 +17,14 @@ from typing import TypeVar
 
 import httpx
 import pytest
+from api import tone, wav
 from xrayd_process import Xrayd
 
 from fakes import CALL, OVERLOADED, Rule, ScriptedServer, answer, replays_of
-from xray import _transport
+from xray import _transport, _wav
 from xray._api import Api
 from xray._transport import ATTEMPTS, Call, Transport, checked_base_url, retry_after_s
-from xray.conversation import Conversation, RunConfig, Turn
+from xray.conversation import Conversation, RecordedAudio, RunConfig, Turn
 from xray.errors import XrayServerError
 
 T = TypeVar("T")
@@ -164,8 +166,6 @@ def test_a_server_that_comes_up_meanwhile_is_found(server: Xrayd) -> None:
 
 
 def test_a_form_is_sent_whole_again(server: Xrayd, tmp_path: Path) -> None:
-    from api import tone, wav
-
     from xray.conversation import RecordedAudio
 
     path = tmp_path / "turn.wav"
@@ -270,3 +270,34 @@ def test_bodies_are_made_for_each_attempt(shared_server: Xrayd) -> None:
     with pytest.raises(XrayServerError):
         asyncio.run(run())
     assert made == [1]
+
+
+def test_no_proxy_stands_before_this_machine(shared_server: Xrayd, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert len(call(shared_server.url, put)) == 64
+    with pytest.raises(XrayServerError, match="no answer"):
+        call("http://xrayd.invalid", put)
+
+
+def test_memory_does_not_grow_with_what_is_sent(server: Xrayd, tmp_path: Path) -> None:
+    """Both uploads come from disk piece by piece."""
+    size = 48 * 1024 * 1024
+    turn, recording = tmp_path / "turn.wav", tmp_path / "call.wav"
+    for path, channels in ((turn, 1), (recording, 2)):
+        with path.open("wb") as file:
+            file.write(_wav.header(size // (2 * channels), channels=channels))
+            file.truncate(_wav.HEADER_SIZE + size)  # a hole: it reads as silence
+    script = Conversation("large", [Turn.user("hello", audio=RecordedAudio(turn)), Turn.agent()])
+    tracemalloc.start()
+    try:
+        stored = call(server.url, lambda api: api.put_conversation(script))
+        replay = call(server.url, create(stored))
+        call(server.url, lambda api: api.upload_recording(replay, recording, None))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 1024 * 1024
+    assert httpx.head(f"{server.url}/v1/replays/{replay}/audio").headers["content-length"] == str(size + 44)

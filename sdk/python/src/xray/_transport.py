@@ -8,6 +8,7 @@ does not help there. Between attempts it waits as long as `Retry-After` says, el
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 import random
@@ -137,7 +138,17 @@ def _new_client(base_url: str) -> httpx.AsyncClient:
     if base_url.startswith("https:"):
         return httpx.AsyncClient(timeout=TIMEOUT)
     # Reading the certificates takes some 50 ms, for each of ten runs at once, and plain http needs none of them.
-    return httpx.AsyncClient(timeout=TIMEOUT, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The environment's proxy does not know this machine as `localhost`.
+    return httpx.AsyncClient(timeout=TIMEOUT, verify=no_certificates, trust_env=not _is_this_machine(base_url))
+
+
+def _is_this_machine(base_url: str) -> bool:
+    host = httpx.URL(base_url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def checked_base_url(url: object) -> str:
