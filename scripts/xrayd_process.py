@@ -43,18 +43,22 @@ class Xrayd:
 
     def _read_log(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.raw_log.append(line)
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                self.log.append(entry)  # pyright: ignore[reportUnknownArgumentType]
-                if entry.get("event") == "listening":  # pyright: ignore[reportUnknownMemberType]
-                    self.port = int(str(entry["port"]))  # pyright: ignore[reportUnknownArgumentType]
-                    self._listening.set()
+        with self.process.stderr as lines:
+            for line in lines:
+                self._read_line(line)
         self._listening.set()  # ended: whoever waits looks at the process
+
+    def _read_line(self, line: str) -> None:
+        self.raw_log.append(line)
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(entry, dict):
+            self.log.append(entry)  # pyright: ignore[reportUnknownArgumentType]
+            if entry.get("event") == "listening":  # pyright: ignore[reportUnknownMemberType]
+                self.port = int(str(entry["port"]))  # pyright: ignore[reportUnknownArgumentType]
+                self._listening.set()
 
     @property
     def url(self) -> str:

@@ -21,7 +21,7 @@ from typing import TypeVar
 import httpx
 
 from api import Api, Json, silence, tone, wav
-from conftest import servers
+from servers import servers
 from vendors import Call, Vendor, Vendors
 from vendors.names import VARIABLES, VERSIONS
 from xrayd_process import Xrayd

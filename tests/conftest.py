@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import pytest
 
 from api import Api
 from samples import SPEC
+from servers import BUILT_IN, StartServer, servers
 from xrayd_process import ROOT, Xrayd, direct
 
 if TYPE_CHECKING:
@@ -22,24 +22,6 @@ if TYPE_CHECKING:
 AS_STARTED = dict(os.environ)
 os.environ.clear()
 os.environ.update(direct(AS_STARTED))  # every client of a test, and every process that it starts
-
-StartServer = Callable[..., Xrayd]
-BUILT_IN = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
-
-
-@contextmanager
-def servers(volume: Path) -> Iterator[StartServer]:
-    started: list[Xrayd] = []
-
-    def start(*, env: dict[str, str] | None = None, data_dir: Path | None = None) -> Xrayd:
-        server = Xrayd(data_dir or volume, env=env)
-        started.append(server)
-        return server.wait_ready()
-
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            assert server.stop() == 0, "".join(server.raw_log)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BUILT_IN, StartServer
+from servers import BUILT_IN, StartServer
 from xrayd_process import ROOT, Xrayd
 
 KEY = "sk-test-0123456789abcdefghijklmnop"

@@ -18,8 +18,8 @@ import pytest
 
 import samples
 from api import Api, Json
-from conftest import servers
 from refusals import recorded
+from servers import servers
 from volume import SHA256_SIZE, files, query, rows, settles, turn_file
 from waiting import eventually
 from xrayd_process import ROOT, Xrayd

@@ -15,8 +15,8 @@ import pytest
 
 import samples
 from api import Api, Json, dialogue
-from conftest import BUILT_IN, StartServer
 from kills import Worker, live_and_die, repeat
+from servers import BUILT_IN, StartServer
 from volume import STATES, expected_files, files, query
 from xrayd_process import Xrayd
 

@@ -18,7 +18,7 @@ import pytest
 
 import samples
 from api import Api, Json
-from conftest import BUILT_IN, StartServer
+from servers import BUILT_IN, StartServer
 from volume import opened
 from xrayd_process import Xrayd
 

@@ -15,9 +15,9 @@ import refusals_replays
 import refusals_spans
 import samples
 from api import Api
-from conftest import StartServer
 from rawhttp import exchange, head
 from refusals import Refusal
+from servers import StartServer
 from volume import files, rows, set_state, snapshot
 from waiting import eventually
 from xrayd_process import Xrayd

@@ -22,8 +22,8 @@ import pytest
 
 import samples
 from api import Api, Json, silence, tone, wav
-from conftest import BUILT_IN, StartServer
 from rawhttp import answer, head
+from servers import BUILT_IN, StartServer
 from waiting import eventually
 from xrayd_process import Xrayd
 

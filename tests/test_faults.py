@@ -22,8 +22,8 @@ import pytest
 
 import samples
 from api import Api, dialogue
-from conftest import BUILT_IN, StartServer
 from rawhttp import Answer, answer, chunked, connected, head
+from servers import BUILT_IN, StartServer
 from test_bodies import form_of
 from volume import RESERVE_BYTES, expected_files, files, opened, query, settles, snapshot
 from waiting import eventually

@@ -14,8 +14,8 @@ import pytest
 
 import contract
 from api import Api, Json, dialogue, silence, tone, wav
-from conftest import StartServer
 from contract import document, operations, problems
+from servers import StartServer
 from xrayd_process import Xrayd
 
 HASH = "5c8d0f7be1a94326b7d1e0c35f8a2946dd03b1c7e2f4a6958b7c6d5e4f3a2b10"

@@ -12,9 +12,9 @@ import pytest
 
 import samples
 from api import Api
-from conftest import BUILT_IN, StartServer
 from kills import Worker, live_and_die, repeat
 from otlp import ENCODINGS, REPLAY_SPANS_MAX, Encoding, Outcome, Span, accepted, of_replay, post
+from servers import BUILT_IN, StartServer
 from volume import query
 from xrayd_process import Xrayd
 

@@ -16,9 +16,9 @@ import pytest
 
 import samples
 from api import Api
-from conftest import BUILT_IN, StartServer
 from otlp import ENCODINGS, JSON, PATHS, PROTOBUF, Encoding, Outcome, Span, accepted, of_replay, post, send, stored
 from rawhttp import answer, connected, head
+from servers import BUILT_IN, StartServer
 from test_bodies import STALL_S
 from test_faults import OVERLOADED, STORAGE_FULL, leave_free, limit_files, locked, said, small_disk
 from volume import query, snapshot

@@ -15,7 +15,7 @@ import pytest
 
 from api import Json
 from cloud import KEYS, Listener, cloud, recording, spoken_talk, talk, together
-from conftest import StartServer
+from servers import StartServer
 from test_providers_faults import Case, Run, judge, look_at_judge, look_at_speech, look_at_transcription
 from vendors import FAULTS, STAGES, Call, Stage, Vendors
 

@@ -17,7 +17,7 @@ import pytest
 
 import samples
 from api import Api, Json, wav
-from conftest import BUILT_IN, StartServer
+from servers import BUILT_IN, StartServer
 from volume import query, set_state, settles
 from waiting import eventually
 from xrayd_process import Xrayd

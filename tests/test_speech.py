@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from api import Api, Json, silence, wav
-from conftest import StartServer, servers
+from servers import StartServer, servers
 
 GAP_S, RESPONSE_S, SOUND = 0.6, 0.7, 200  # SOUND: samples above it are not the silence around a line
 TALK = (

@@ -12,7 +12,7 @@ import pytest
 
 import samples
 from api import RATE, Api, Json, silence, wav
-from conftest import BUILT_IN, StartServer, servers
+from servers import BUILT_IN, StartServer, servers
 from test_speech import spoken
 
 QUESTION = "When do you open on Sunday? \N{SLIGHTLY SMILING FACE}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-from google import genai
+import google.genai as genai
 from google.genai import types
 from mistralai.client import Mistral
 from openai import OpenAI

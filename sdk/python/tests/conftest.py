@@ -6,47 +6,34 @@ Test files are named test_sdk_*.py: names must differ from those of the server's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers import BUILT_IN, StartServer, servers
 from xrayd_process import Xrayd
-
-StartServer = Callable[..., Xrayd]
-BUILT_IN = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
-
-
-@contextmanager
-def _servers(volume: Path) -> Iterator[StartServer]:
-    started: list[Xrayd] = []
-
-    def start(*, env: dict[str, str] | None = None, data_dir: Path | None = None) -> Xrayd:
-        server = Xrayd(data_dir or volume, env=BUILT_IN | (env or {}))
-        started.append(server)
-        return server.wait_ready()
-
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            assert server.stop() == 0, "".join(server.raw_log)
 
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts servers; start_server(env={...}, data_dir=...). All are stopped at the end, each with status 0."""
-    with _servers(tmp_path / "data") as start:
-        yield start
+    """Starts servers without transcription, so that runs are fast, and with the judge `lexical`;
+    start_server(env={...}, data_dir=...). All are stopped at the end, each with status 0."""
+    with servers(tmp_path / "data") as start:
+
+        def start_one(*, env: dict[str, str] | None = None, data_dir: Path | None = None) -> Xrayd:
+            return start(env=BUILT_IN | (env or {}), data_dir=data_dir)
+
+        yield start_one
 
 
 @pytest.fixture
 def server(start_server: StartServer) -> Xrayd:
-    """A server of the test's own, without transcription, so that runs are fast; the judge is `lexical`."""
+    """A server of the test's own."""
     return start_server()
 
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Xrayd]:
     """The same, one for all tests that do not mind what others have left on the volume."""
-    with _servers(tmp_path_factory.mktemp("shared") / "data") as start:
-        yield start()
+    with servers(tmp_path_factory.mktemp("shared") / "data") as start:
+        yield start(env=BUILT_IN)

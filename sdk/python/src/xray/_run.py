@@ -130,6 +130,7 @@ class _Replay:
             await self._record(api, replay_id, conversation_hash, audio)
             # Before the analysis, which may take long: the room is left, and the agent sends what it has not sent yet.
             await self.close_runtime()
+            self.report(RunProgress("analysing", replay_id=replay_id))
             await api.analyze(replay_id)
             result = await wait_for_verdict(api, replay_id, timeout_s=plan.timeout_s, watch=self._watch)
         except BaseException as error:
