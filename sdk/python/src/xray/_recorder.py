@@ -83,8 +83,8 @@ class Recorder:
         """The same for the agent's side."""
         self._open_sides()[1].add(at, pcm)
 
-    def finish(self, *, end: int | None = None) -> Path:
-        """Writes the stereo WAV (left = user, right = agent) and returns its path.
+    def finish(self, *, end: int | None = None, path: Path | None = None) -> Path:
+        """Writes the stereo WAV (left = user, right = agent) to `path`, else into the directory; returns its path.
 
         Its length is `end` samples: a side that is shorter ends in silence and what lies beyond is left out. Without
         `end` it is that of the longer side. A block at a time goes through memory. MixdownError if the disk will not
@@ -96,7 +96,7 @@ class Recorder:
             head = _wav.header(frames, channels=2)
         except ValueError as error:
             raise MixdownError(f"cannot write the recording: {error}") from None
-        path = self._directory / "recording.wav"
+        path = path or self._directory / "recording.wav"
         try:
             with _as_mixdown_error("cannot write the recording"), path.open("wb") as file:
                 file.write(head)
