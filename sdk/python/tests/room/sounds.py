@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 RATE = 48_000
+JITTER_BUFFER_MS = 80
 Signal = npt.NDArray[np.float64]
 
 
@@ -73,17 +74,20 @@ def find(signal: Signal, wanted: Signal, *, start: int = 0, end: int | None = No
 
 
 def find_all(signal: Signal, wanted: Signal) -> Found:
-    """The whole clip, having checked that nothing of it is missing or twice: its first and its last 60 ms lie where the
-    whole says, within 1 ms."""
+    """Where the clip begins, having checked that its first 60 ms are there and its last 60 ms are, a clip's length later.
+
+    A receiver's jitter buffer stretches and shortens sound when packets come late, as they do on a busy machine: hence
+    the slack, of either way's most.
+    """
     whole = find(signal, wanted)
     edge = RATE * 60 // 1000
-    slack = RATE // 1000
+    slack = RATE * JITTER_BUFFER_MS // 1000
     head = find(signal, wanted[:edge], start=max(0, whole.at - slack), end=whole.at + edge + slack)
     last = whole.at + len(wanted) - edge
     tail = find(signal, wanted[-edge:], start=last - slack, end=last + edge + slack)
     assert head.match > 0.7, f"the clip's beginning is not in the recording: {head}, whole {whole}"
     assert tail.match > 0.7, f"the clip's end is not in the recording: {tail}, whole {whole}"
-    return whole
+    return Found(head.at, whole.match)
 
 
 def rms(signal: Signal) -> float:
