@@ -74,7 +74,7 @@ def find(signal: Signal, wanted: Signal, *, start: int = 0, end: int | None = No
 
 
 def find_all(signal: Signal, wanted: Signal) -> Found:
-    """Where the clip begins, having checked that its first 60 ms are there and its last 60 ms are, a clip's length later.
+    """Where the clip begins, having checked that its first 60 ms are there and its last 60 ms, a clip's length later.
 
     A receiver's jitter buffer stretches and shortens sound when packets come late, as they do on a busy machine: hence
     the slack, of either way's most.

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a call in a room that need no room: placing, speaking, hearing, words."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from xray.runtime._room.hearing import Hearing, level_dbfs
+from xray.runtime._room.placing import TOLERANCE, WINDOW_FRAMES, Placed, Placer
+from xray.runtime._room.speaking import FRAME_NS, FRAME_SAMPLES, MAX_CATCH_UP_NS, SILENCE, Spoken, Voice
+from xray.runtime._room.words import Words
+
+LOUD = (1000).to_bytes(2, "little") * 480
+QUIET = bytes(960)
+MS = 48
+
+
+def place(arrivals: list[int], frames: list[bytes] | None = None) -> list[Placed]:
+    placer = Placer()
+    out: list[Placed] = []
+    for i, arrived in enumerate(arrivals):
+        out += placer.push(arrived, frames[i] if frames else LOUD)
+    return out + placer.flush()
+
+
+def assert_end_to_end(placed: list[Placed]) -> None:
+    for a, b in itertools.pairwise(placed):
+        assert a.at + len(a.pcm) // 2 == b.at
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_late_arrivals_move_nothing(seed: int) -> None:
+    """Python is late by anything up to 40 ms, the first frame too; now and then it is on time."""
+    rng = random.Random(seed)
+    late = [rng.choice([0, 5, rng.randrange(40 * MS)]) for _ in range(2000)]
+    late[0] = 39 * MS
+    arrivals: list[int] = []
+    last = 0
+    for i, x in enumerate(late):
+        last = max(last + 1, 7777 + i * 480 + x)
+        arrivals.append(last)
+    placed = place(arrivals)
+    assert_end_to_end(placed)
+    assert 0 <= placed[0].at - 7777 <= 5
+    assert b"".join(p.pcm for p in placed) == LOUD * 2000
+
+
+@pytest.mark.parametrize("blocked_s", [0.1, 0.6, 3.0, 10.0])
+def test_a_blocked_loop_moves_nothing(blocked_s: float) -> None:
+    """All frames of the time that it was blocked arrive at once at its end."""
+    blocked = round(blocked_s * 100)
+    arrivals = [1000 + i * 480 for i in range(300)]
+    arrivals += [1000 + (300 + blocked) * 480 + k for k in range(blocked)]
+    arrivals += [1000 + i * 480 + 20 for i in range(300 + blocked, 700 + blocked)]
+    placed = place(arrivals)
+    assert_end_to_end(placed)
+    assert placed[0].at == 1000
+    assert len(placed) == 700 + blocked
+
+
+def test_a_stream_that_stood_still_leaves_a_hole_there_and_goes_on_on_time() -> None:
+    stood = 300 * MS
+    placed = place([i * 480 + (stood if i >= 500 else 0) for i in range(1000)])
+    assert_end_to_end(placed[:500])
+    assert_end_to_end(placed[500:])
+    assert placed[500].at - placed[499].at == 480 + stood
+    assert placed[-1].at == 999 * 480 + stood
+
+
+def test_a_small_shift_waits_for_silence() -> None:
+    frames = [QUIET if i % 200 >= 150 else LOUD for i in range(1200)]
+    placed = place([i * 480 + (15 * MS if i >= 400 else 0) for i in range(1200)], frames)
+    assert_end_to_end(placed[:550])
+    assert placed[550].at - placed[549].at == 480 + 15 * MS
+    assert placed[-1].at == 1199 * 480 + 15 * MS
+
+
+def test_a_sender_whose_clock_is_faster_is_followed_by_leaving_out_silence() -> None:
+    """500 ppm, far more than real ones: over ten minutes no frame is placed more than a frame off."""
+    n = 60_000
+    frames = [QUIET if i % 300 >= 200 else LOUD for i in range(n)]
+    arrivals = [round(i * 480 * (1 - 500e-6)) for i in range(n)]
+    placer = Placer()
+    placed: list[Placed] = []
+    for arrived, frame in zip(arrivals, frames, strict=True):
+        placed += placer.push(arrived, frame)
+    placed += placer.flush()
+    for a, b in itertools.pairwise(placed):
+        assert a.at + len(a.pcm) // 2 <= b.at
+    assert sum(p.pcm.count(LOUD[0]) for p in placed) == sum(f.count(LOUD[0]) for f in frames)
+    assert abs(placed[-1].at - arrivals[-1]) <= TOLERANCE + 2 * 480
+
+
+def test_a_slower_one_is_followed_too() -> None:
+    n = 20_000
+    placed = place([round(i * 480 * (1 + 200e-6)) for i in range(n)], [QUIET if i % 9 == 0 else LOUD for i in range(n)])
+    assert len(placed) == n
+    assert abs(placed[-1].at - round((n - 1) * 480 * (1 + 200e-6))) <= TOLERANCE + 480
+    for a, b in itertools.pairwise(placed):
+        assert 0 <= b.at - a.at - 480 <= 480
+
+
+def test_a_short_stream_is_placed_by_what_there_is() -> None:
+    placed = place([5000 + i * 480 + (900 if i == 0 else 0) for i in range(5)])
+    assert [p.at for p in placed] == [5000 + i * 480 for i in range(5)]
+    assert place([]) == []
+
+
+def test_memory_is_bounded_by_the_window() -> None:
+    placer = Placer()
+    given = 0
+    for i in range(5000):
+        given += len(placer.push(i * 480, LOUD))
+        assert i + 1 - given <= WINDOW_FRAMES
+
+
+class World:
+    """A clock that only sleeping and sending turn; sending takes what `costs` says."""
+
+    def __init__(self, costs: Callable[[int], int] = lambda _: 0, *, frames: int = 200) -> None:
+        self.ns = 1_000_000_007
+        self.sent: list[tuple[int, bytes]] = []
+        self.recorded: list[tuple[int, bytes]] = []
+        self._costs = costs
+        self._left = frames
+
+    def monotonic_ns(self) -> int:
+        return self.ns
+
+    def epoch_ns(self) -> int:
+        return self.ns
+
+    async def sleep(self, seconds: float) -> None:
+        self.ns += max(1, round(seconds * 1e9))
+        await asyncio.sleep(0)
+
+    async def send(self, pcm: bytes) -> None:
+        if self._left == 0:
+            raise asyncio.CancelledError
+        self._left -= 1
+        self.sent.append((self.ns, pcm))
+        self.ns += self._costs(len(self.sent))
+        await asyncio.sleep(0)
+
+    def voice(self) -> Voice:
+        return Voice(self.send, lambda at, pcm: self.recorded.append((at, pcm)), clock=self, sleep=self.sleep)
+
+
+async def speak(world: World, *turns: bytes, after: int = 10) -> list[Spoken]:
+    voice = world.voice()
+    running = asyncio.ensure_future(voice.run())
+    while len(world.sent) < after:
+        await asyncio.sleep(0)
+    spoken = [await voice.say(turn) for turn in turns]
+    await asyncio.wait({running})
+    return spoken
+
+
+def test_a_frame_leaves_every_10_ms_with_silence_between_turns() -> None:
+    world = World()
+    pcm = random.Random(1).randbytes(2 * (480 * 7 + 100))
+    (spoken,) = asyncio.run(speak(world, pcm))
+    assert [b - a for (a, _), (b, _) in itertools.pairwise(world.sent)] == [FRAME_NS] * 199
+    said = b"".join(frame for _, frame in world.sent if frame != SILENCE)
+    assert said == pcm.ljust(8 * 960, b"\0")
+    assert [frame for _, frame in world.recorded] == [f for _, f in world.sent if f != SILENCE]
+    assert spoken == Spoken(world.recorded[0][0], world.recorded[-1][0] + 100 * FRAME_NS // FRAME_SAMPLES)
+
+
+def test_turns_in_a_row_follow_at_once() -> None:
+    world = World()
+    asyncio.run(speak(world, LOUD * 3, LOUD * 3))
+    places = [i for i, (_, frame) in enumerate(world.sent) if frame != SILENCE]
+    assert len(places) == 6
+    assert places[3] - places[2] <= 2
+
+
+@pytest.mark.parametrize("stall_ms", [3, 35, 190])
+def test_a_late_frame_is_caught_up_and_none_is_lost_or_moved(stall_ms: int) -> None:
+    world = World(lambda n: stall_ms * 1_000_000 if n == 15 else 100_000)
+    pcm = random.Random(2).randbytes(960 * 100)
+    asyncio.run(speak(world, pcm))
+    assert b"".join(frame for _, frame in world.recorded) == pcm
+    start = world.recorded[0][0]
+    assert [at - start for at, _ in world.recorded] == [i * FRAME_NS for i in range(100)]
+    # At the end it leaves when the schedule says.
+    assert world.sent[-1][0] == world.sent[0][0] + 199 * FRAME_NS
+
+
+def test_a_long_stall_leaves_a_hole_where_the_listener_had_one() -> None:
+    stall = MAX_CATCH_UP_NS + 300_000_000
+    world = World(lambda n: stall if n == 60 else 0)
+    pcm = random.Random(2).randbytes(960 * 100)
+    asyncio.run(speak(world, pcm))
+    assert b"".join(frame for _, frame in world.recorded) == pcm
+    steps = [b - a for (a, _), (b, _) in itertools.pairwise(world.recorded)]
+    assert [step for step in steps if step != FRAME_NS] == [stall]
+
+
+def test_what_ends_the_feed_ends_who_speaks() -> None:
+    world = World()
+
+    async def broken(_pcm: bytes) -> None:
+        raise ConnectionError("gone")
+
+    async def go() -> None:
+        voice = Voice(broken, lambda _at, _pcm: None, clock=world, sleep=world.sleep)
+        speaking = asyncio.ensure_future(voice.say(LOUD))
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionError, match="gone"):
+            await voice.run()
+        with pytest.raises(ConnectionError, match="gone"):
+            await speaking
+
+    asyncio.run(go())
+
+
+def test_a_turn_that_is_cancelled_falls_silent_and_another_can_follow() -> None:
+    async def go() -> None:
+        world = World()
+        voice = world.voice()
+        running = asyncio.ensure_future(voice.run())
+        speaking = asyncio.ensure_future(voice.say(LOUD * 1000))
+        while len(world.recorded) < 5:
+            await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="already"):
+            await voice.say(LOUD)
+        speaking.cancel()
+        await asyncio.wait({speaking})
+        before = len(world.recorded)
+        await voice.say(LOUD * 2)
+        assert len(world.recorded) <= before + 3
+        assert await voice.say(b"") == Spoken(world.ns, world.ns)
+        running.cancel()
+
+    asyncio.run(go())
+
+
+def tone(level: int, n: int = 480) -> bytes:
+    return b"".join((level if i % 96 < 48 else -level).to_bytes(2, "little", signed=True) for i in range(n))
+
+
+def feed(hearing: Hearing, frames: Iterator[bytes], *, at: int = 0, track: str = "a") -> int:
+    for frame in frames:
+        hearing.frame(track, at, frame)
+        at += 480
+    return at
+
+
+def test_levels_are_against_full_scale() -> None:
+    assert level_dbfs(bytes(960)) == -100
+    assert abs(level_dbfs(tone(32767))) < 0.01
+    assert abs(level_dbfs(tone(3277)) + 20) < 0.01
+
+
+@pytest.mark.parametrize("level", [180, 1000, 20_000])
+def test_speech_is_heard_from_its_first_frames_to_its_last(level: int) -> None:
+    hearing = Hearing()
+    at = feed(hearing, itertools.repeat(QUIET, 100))
+    assert hearing.first_voice is None
+    end = feed(hearing, itertools.repeat(tone(level), 50), at=at)
+    feed(hearing, itertools.repeat(QUIET, 100), at=end)
+    assert hearing.first_voice is not None
+    assert hearing.last_voice is not None
+    assert 0 <= hearing.first_voice - at <= 3 * 480
+    assert 0 <= hearing.last_voice - end <= 3 * 480
+
+
+def test_clicks_and_steady_noise_are_no_speech() -> None:
+    hearing = Hearing()
+    noise = tone(60)
+    feed(hearing, (tone(9000) if i % 40 == 0 else noise for i in range(600)))
+    hearing.forget()
+    feed(hearing, (tone(9000) if i % 40 == 0 else noise for i in range(600)), at=600 * 480)
+    assert hearing.first_voice is None
+
+
+def test_an_office_on_a_track_of_its_own_does_not_hide_the_end_of_speech() -> None:
+    hearing = Hearing()
+    at = feed(hearing, itertools.repeat(tone(300), 600), track="office")
+    hearing.forget()
+    for i in range(300):
+        hearing.frame("office", at + i * 480, tone(300))
+        hearing.frame("voice", at + i * 480, tone(5000) if i < 100 else QUIET)
+    assert hearing.last_voice is not None
+    assert abs(hearing.last_voice - at - 100 * 480) <= 3 * 480
+
+
+def test_words_are_kept_by_segment_and_taken_by_turn() -> None:
+    words = Words()
+    assert not words.final
+    words.heard("1", "Good", final=False)
+    words.heard("1", "Good morning.", final=True)
+    assert words.final
+    words.heard("2", "For which day", final=False)
+    assert not words.final
+    words.heard("1", "Good", final=False)  # late, of another way
+    assert words.take() == "Good morning. For which day"
+    words.heard("2", "For which day?", final=True)
+    assert not words.final
+    assert words.take() == ""
+    words.heard("3", "  ", final=True)
+    assert words.final
+    assert words.take() == ""
