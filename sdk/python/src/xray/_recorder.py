@@ -21,7 +21,7 @@ from xray import _wav
 from xray._clock import NS_PER_S, SYSTEM_CLOCK, Clock, anchor, samples_of_ns
 from xray.errors import MixdownError
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "mix"]
 
 _BLOCK_SAMPLES: Final = 48_000
 _MAX: Final = 32_767
@@ -146,7 +146,7 @@ class _Side:
         with _as_mixdown_error("cannot record"):
             overlap = min(max(self.samples - at, 0), len(pcm) // _BYTES)
             if overlap:
-                pcm = _mix(self._read(at, overlap), pcm[: overlap * _BYTES]) + pcm[overlap * _BYTES :]
+                pcm = mix(self._read(at, overlap), pcm[: overlap * _BYTES]) + pcm[overlap * _BYTES :]
             self._file.seek(at * _BYTES)
             _write_all(self._file, pcm)
         self.samples = max(self.samples, at + len(pcm) // _BYTES)
@@ -178,7 +178,7 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
         rest = rest[file.write(rest) or 0 :]
 
 
-def _mix(old: bytes, new: bytes) -> bytes:
+def mix(old: bytes, new: bytes) -> bytes:
     """The saturating sum of two pieces of the same length."""
     if _silent(old):
         return new

@@ -72,8 +72,8 @@ class ScriptedAgent:
         self._hearing = Hearing()
         self._listeners: set[asyncio.Task[None]] = set()
         self.user_came = asyncio.Event()
-        room: Any = self.room
-        room.on("track_subscribed", self._subscribed)
+        events: Any = self.room
+        events.on("track_subscribed", self._subscribed)
 
     async def __aenter__(self) -> ScriptedAgent:
         await self.room.connect(self._url, self._token)

@@ -7,4 +7,7 @@ hearing   whether the agent speaks, and when its turn is over
 words     the agent's transcripts
 joining   LiveKit, imported late, and the token
 call      the room: all of the above wired to LiveKit's events
+script    a conversation's turns, one after the other
+devices   the microphone and the loudspeaker of a live session
+runtime   what both runtimes share
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import ModuleType
 from typing import Any, Final
 
@@ -54,9 +54,13 @@ class Call:
         self._streams: dict[str, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._readers: set[asyncio.Task[None]] = set()
+        self.agent_heard = asyncio.Event()
+        """Set when the first frame of the agent's audio is there, silent or not."""
+        self.listener: Callable[[str, bytes], None] = lambda _track, _pcm: None
+        """Is given every frame of every track of the agent when it comes."""
         self.hearing = Hearing()
         self.words = Words()
-        self.voice = Voice(self._send, self._record_user, clock=clock)
+        self.voice = Voice(self.send, self._record_user, clock=clock)
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the call is: with a result if the other side hung up, else with what went wrong."""
         self._listen()
@@ -74,8 +78,11 @@ class Call:
         for participant in list(self._room.remote_participants.values()):
             self._came(participant)
 
-    async def publish(self) -> Any:
-        """Starts the user's track. From here to the end it sends a frame every 10 ms. Returns the publication."""
+    async def publish(self, feed: Coroutine[Any, Any, None] | None = None) -> Any:
+        """Starts the user's track and returns its publication.
+
+        From here to the end `feed` gives it a frame every 10 ms through `send`; without one it is `voice` that does.
+        """
         rtc = self._rtc
         self._source = rtc.AudioSource(48_000, 1, queue_size_ms=0)
         track = rtc.LocalAudioTrack.create_audio_track("user", self._source)
@@ -83,8 +90,10 @@ class Call:
         try:
             publication = await self._room.local_participant.publish_track(track, options)
         except rtc.PublishTrackError as error:
+            if feed is not None:
+                feed.close()
             raise XrayError(f"cannot speak in room {self._name!r}: {error}") from error
-        self._start(self.voice.run(), self._tasks)
+        self._start(self.voice.run() if feed is None else feed, self._tasks)
         return publication
 
     async def wait_for_agent(self, timeout_s: float) -> None:
@@ -198,6 +207,8 @@ class Call:
             async for event in stream:
                 at = self._recorder.now()
                 pcm = bytes(event.frame.data)
+                self.agent_heard.set()
+                self.listener(key, pcm)
                 self.hearing.frame(key, at, pcm)
                 self._record_agent(placer.push(at, pcm))
         finally:
@@ -232,7 +243,8 @@ class Call:
 
     # What goes in and out.
 
-    async def _send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes) -> None:
+        """Gives the transport 10 ms of the user's side, which leave now."""
         await self._source.capture_frame(self._rtc.AudioFrame(pcm, 48_000, 1, FRAME_SAMPLES))
 
     def _record_user(self, left_ns: int, pcm: bytes) -> None:
