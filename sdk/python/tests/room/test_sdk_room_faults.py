@@ -146,16 +146,19 @@ def test_a_room_that_the_agent_closes_ends_the_call_with_what_was_said(
 ) -> None:
     """How an agent hangs up."""
     room = new_room()
+    third_turn = asyncio.Event()
 
     async def act(agent: ScriptedAgent) -> None:
         await answers(agent)
-        await agent.user_speaks()
+        await third_turn.wait()
+        await asyncio.sleep(1)
         async with api.LiveKitAPI(livekit_server.url, livekit_server.api_key, livekit_server.api_secret) as client:
             await client.room.delete_room(api.DeleteRoomRequest(room=room))
 
     async def go() -> RuntimeResult:
         async with ScriptedAgent(livekit_server, room) as agent:
             driver = runtime(livekit_server, room, tmp_path)
+            driver.report_progress_to(lambda p: third_turn.set() if p.turn_idx == 2 else None)
             long = clip(9, 5.0)
             return await with_agent(agent, act, call(driver, ONE * 2, {0: QUESTION, 2: long}))
 

@@ -24,7 +24,6 @@ DELAY_S = 0.7
 
 
 def conversation(tmp_path: Path) -> xray.Conversation:
-    # Two seconds, so that the detector has something to go by.
     question = clip(31, 2.0)
     path = tmp_path / "question.wav"
     path.write_bytes(_wav.header(len(question) // 2, channels=1) + question)
@@ -56,7 +55,7 @@ def test_a_run_in_a_room_reaches_its_verdict(
     metrics = {m.turn_idx: m.agent_response_ms for m in result.metrics}
     response = metrics[1]
     assert response is not None
-    assert DELAY_S * 1000 < response < DELAY_S * 1000 + 250
+    assert DELAY_S * 1000 < response < DELAY_S * 1000 + 600
     assert list((tmp_path / "c").iterdir()) == []
 
 
