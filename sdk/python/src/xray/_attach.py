@@ -75,10 +75,11 @@ async def attach(
 
 def _pipeline(endpoint: str | None, service_name: str | None) -> otel.Pipeline | None:
     try:
-        return otel.pipeline(endpoint=endpoint, service_name=service_name)
-    except ValueError as error:
-        _logger.warning("spans are not sent: %s", error)
-        return otel.pipeline_to(None, service_name=service_name)
+        try:
+            return otel.pipeline(endpoint=endpoint, service_name=service_name)
+        except ValueError as error:
+            _logger.warning("spans are not sent: %s", error)
+            return otel.pipeline_to(None, service_name=service_name)
     except Exception:
         _logger.exception("spans are not sent")
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from xray._attributes import PARTICIPANT_ATTRIBUTE
 
@@ -46,9 +45,8 @@ class SimulatedSipCall:
                 raise ValueError(f"SimulatedSipCall: {name} must be a non-empty string")
         if self.call_status not in _STATUSES:
             raise ValueError(f"SimulatedSipCall: call_status must be one of {', '.join(_STATUSES)}")
-        extra: Mapping[Any, object] = self.extra_attrs
-        for key, value in extra.items():
-            if not isinstance(key, str) or not key or not isinstance(value, str):
+        for key, value in self.extra_attrs.items():
+            if not isinstance(key, str) or not key or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ValueError("SimulatedSipCall: extra_attrs must map non-empty strings to strings")
             if key == PARTICIPANT_ATTRIBUTE:
                 raise ValueError(f"SimulatedSipCall: the attribute {key!r} is what names the replay")
