@@ -63,6 +63,7 @@ class _ExportProcessor(SpanProcessor):
 
     def __init__(self) -> None:
         self.default: SpanQueue | None = None
+        self._used: dict[SpanQueue, None] = {}
 
     def on_end(self, span: ReadableSpan) -> None:
         try:
@@ -71,15 +72,23 @@ class _ExportProcessor(SpanProcessor):
                 return  # it is nobody's business here
             queue = _process.route(replay_id) or self.default
             if queue is not None and span.context is not None and span.context.trace_flags.sampled:
+                self._used[queue] = None
                 queue.put(span)
         except Exception:
             _logger.exception("a span could not be kept for the server")
 
     def shutdown(self) -> None:
-        _process.flush(_EXIT_FLUSH_S)
+        _flush(list(self._used), _EXIT_FLUSH_S)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return _process.flush(timeout_millis / 1000)
+        return _flush(list(self._used), timeout_millis / 1000)
+
+
+def _flush(queues: list[SpanQueue], timeout_s: float) -> bool:
+    """Flushes all of them within the limit."""
+    end = time.monotonic() + timeout_s
+    taken = [queue.flush(end - time.monotonic()) for queue in queues]
+    return all(taken)
 
 
 class _Extensible(Protocol):
@@ -103,7 +112,7 @@ class _Process:
         with self._lock:
             if url not in self._queues:
                 if not self._queues:
-                    atexit.register(self.flush, _EXIT_FLUSH_S)
+                    atexit.register(self.flush_at_exit)
                 self._queues[url] = SpanQueue(XraySpanExporter(endpoint=endpoint))
             return self._queues[url]
 
@@ -159,13 +168,10 @@ class _Process:
         with self._lock:
             return self._routes.get(replay_id)
 
-    def flush(self, timeout_s: float) -> bool:
-        """Flushes all queues within the limit."""
+    def flush_at_exit(self) -> None:
         with self._lock:
             queues = list(self._queues.values())
-        end = time.monotonic() + timeout_s
-        taken = [queue.flush(end - time.monotonic()) for queue in queues]
-        return all(taken)
+        _flush(queues, _EXIT_FLUSH_S)
 
 
 _process = _Process()
