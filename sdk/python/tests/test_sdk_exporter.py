@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -219,6 +220,32 @@ def test_a_refusal_is_final_and_says_why(caplog: pytest.LogCaptureFixture) -> No
         exporter.shutdown()
     assert (len(receiver.requests), pauses.all) == (1, [])
     assert "invalid_otlp_body" in caplog.text
+
+
+def partial(message: str) -> Answer:
+    return Answer(body=json.dumps({"partialSuccess": {"rejectedSpans": 4, "errorMessage": message}}).encode())
+
+
+def test_spans_that_a_server_passes_over_are_a_warning_once_unless_that_is_usual(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unknown, kind = "name a replay that does not exist", "are of no known vocabulary (xray, gen_ai)"
+    answers = in_turn(partial(f"rejected: 1 {kind}"), partial(f"rejected: 3 {unknown}; 1 {kind}"))
+    with Receiver(lambda sent: answers(sent) if len(sent) < 3 else partial(f"rejected: 4 {unknown}")) as receiver:
+        exporter = XraySpanExporter(endpoint=receiver.url)
+        for count in (1, 2, 3, 4):
+            assert exporter.export(spans(count)) is SUCCESS
+        exporter.shutdown()
+    assert [r.message for r in caplog.records] == [f"{exporter.url} passed over spans: 3 {unknown}"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"nonsense", b'{"partialSuccess":null}', b'{"partialSuccess":[]}'])
+def test_another_servers_answer_is_as_good(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with Receiver(lambda _: Answer(body=body)) as receiver:
+        exporter = XraySpanExporter(endpoint=receiver.url)
+        assert exporter.export(spans(1)) is SUCCESS
+        exporter.shutdown()
+    assert caplog.text == ""
 
 
 def test_shutdown_ends_a_wait_and_refuses_what_comes_later(caplog: pytest.LogCaptureFixture) -> None:

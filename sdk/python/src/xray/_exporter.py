@@ -146,6 +146,7 @@ class XraySpanExporter(SpanExporter):
         self._hurry = threading.Event()
         self._stopped = threading.Event()
         self._unreachable = False
+        self._noted: set[str] = set()
 
     @property
     def unreachable(self) -> bool:
@@ -238,6 +239,7 @@ class XraySpanExporter(SpanExporter):
             return _Refusal(f"{type(error).__name__}: {error}", "later")
         self._unreachable = False
         if reply.is_success:
+            self._note_rejected(text)
             return None
         problem = f"status {reply.status_code}: {text[:200].decode(errors='replace')}"
         if reply.status_code == 413:
@@ -245,6 +247,19 @@ class XraySpanExporter(SpanExporter):
         if reply.status_code in _RETRY_STATUSES:
             return _Refusal(problem, "later", reply.headers.get("retry-after"))
         return _Refusal(problem, "none")
+
+    def _note_rejected(self, reply: bytes) -> None:
+        """A server that takes a request may still pass spans over, and says why: "rejected: 3 ...; 1 ...". That it
+        knows nothing of a span's kind is as usual; anything else is said once."""
+        try:
+            partial: object = json.loads(reply)["partialSuccess"].get("errorMessage", "")
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return  # another server's answer
+        for reason in str(partial).removeprefix("rejected: ").split("; ") if partial else ():
+            kind = reason.lstrip("0123456789 ")
+            usual = "vocabulary" in kind or kind in self._noted
+            self._noted.add(kind)
+            _logger.log(logging.DEBUG if usual else logging.WARNING, "%s passed over spans: %s", self.url, reason)
 
     def _transport(self) -> httpx.BaseTransport:
         if self._given_transport is not None:

@@ -1,0 +1,607 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`xray.attach` with doubles of a room, and against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
+
+import httpx
+import pytest
+from opentelemetry import baggage, trace
+from opentelemetry.sdk.trace import TracerProvider
+from xrayd_process import Xrayd
+
+import xray
+from span_receiver import Answer, Json, Receiver, attributes_of, closed_url, new_identity
+from xray import _attach
+from xray._attributes import CONVERSATION_HASH, MODALITY, REPLAY_ID, TURN_IDX, TURN_KEY, ReplayIdentity, build_attribute
+
+T = TypeVar("T")
+Handler = Callable[..., None]
+
+
+class Participant:
+    def __init__(self, attributes: object = None) -> None:
+        self.attributes: object = {} if attributes is None else attributes
+
+
+class Room:
+    """As `livekit.rtc.Room` is used: events call whoever listens; `off` of an unknown handler is an error there too."""
+
+    def __init__(self, *participants: Participant) -> None:
+        self.remote_participants: dict[str, Participant] = {f"p{i}": p for i, p in enumerate(participants)}
+        self.handlers: dict[str, list[Handler]] = {}
+        self.listened = asyncio.Event()
+
+    def on(self, event: str, callback: Handler) -> Handler:
+        self.handlers.setdefault(event, []).append(callback)
+        if event == "participant_attributes_changed":
+            self.listened.set()
+        return callback
+
+    def off(self, event: str, callback: Handler) -> None:
+        self.handlers[event].remove(callback)
+
+    def emit(self, event: str, *arguments: object) -> None:
+        for handler in list(self.handlers.get(event, [])):
+            handler(*arguments)
+
+    @property
+    def left_over(self) -> list[Handler]:
+        return [handler for handlers in self.handlers.values() for handler in handlers]
+
+
+class Job:
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.callbacks: list[Callable[[], Coroutine[Any, Any, None]]] = []
+
+    def add_shutdown_callback(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.callbacks.append(callback)
+
+
+def driver(replay: ReplayIdentity) -> Participant:
+    return Participant({"xray": build_attribute(replay)})
+
+
+def span(name: str, **attributes: Any) -> None:
+    """As an agent that knows nothing of xray makes it."""
+    trace.get_tracer("agent").start_span(name, attributes=attributes).end()
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(main, 60))
+
+
+@asynccontextmanager
+async def soon(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work())
+    yield
+    await task
+
+
+@pytest.fixture(autouse=True)
+def no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XRAY_OTLP_ENDPOINT", raising=False)
+
+
+def names(receiver: Receiver, replay: ReplayIdentity) -> list[str]:
+    return [s["name"] for s in receiver.taken if attributes_of(s).get(REPLAY_ID) == replay.replay_id]
+
+
+def test_a_driver_who_is_there_already_binds() -> None:
+    replay = new_identity()
+
+    async def main(receiver: Receiver) -> None:
+        room = Room(Participant(), driver(replay))
+        span("before")
+        async with xray.attach(Job(room), endpoint=receiver.url) as session:
+            assert session is not None
+            assert (session.replay_id, session.conversation_hash, session.modality) == (
+                replay.replay_id,
+                replay.conversation_hash,
+                "voice",
+            )
+            assert baggage.get_baggage(REPLAY_ID) == replay.replay_id
+            assert room.left_over == []
+            span("inside")
+        assert baggage.get_all() == {}
+        span("after")
+        assert receiver.names == ["inside"]  # the exit has flushed
+
+    with Receiver() as receiver:
+        run(main(receiver))
+    assert receiver.names == ["inside"]
+    assert attributes_of(receiver.taken[0]) == {
+        REPLAY_ID: replay.replay_id,
+        CONVERSATION_HASH: replay.conversation_hash,
+        MODALITY: "voice",
+    }
+
+
+def test_a_driver_who_joins_later_binds() -> None:
+    replay = new_identity()
+
+    async def main() -> str | None:
+        room = Room()
+
+        async def join() -> None:
+            await room.listened.wait()
+            joined = Participant()
+            room.remote_participants["p"] = joined
+            room.emit("participant_connected", joined)  # without the attribute: it waits on
+            joined = room.remote_participants["q"] = driver(replay)
+            room.emit("participant_connected", joined)
+
+        async with soon(lambda: join()), xray.attach(Job(room)) as session:
+            assert room.left_over == []
+            return session and session.replay_id
+
+    assert run(main()) == replay.replay_id
+
+
+def test_an_attribute_that_is_set_later_binds() -> None:
+    replay = new_identity()
+
+    async def main() -> str | None:
+        participant = Participant()
+        room = Room(participant)
+
+        async def change() -> None:
+            await room.listened.wait()
+            participant.attributes = {"xray": build_attribute(replay)}
+            room.emit("participant_attributes_changed", {"xray": "..."}, participant)
+
+        async with soon(change), xray.attach(Job(room)) as session:
+            return session and session.replay_id
+
+    assert run(main()) == replay.replay_id
+
+
+def test_one_whom_only_the_event_knows_binds() -> None:
+    replay = new_identity()
+
+    async def main() -> str | None:
+        room = Room()
+
+        async def join() -> None:
+            await room.listened.wait()
+            room.emit("participant_connected", driver(replay))
+
+        async with soon(join), xray.attach(Job(room)) as session:
+            return session and session.replay_id
+
+    assert run(main()) == replay.replay_id
+
+
+def test_participants_may_be_a_list() -> None:
+    replay = new_identity()
+
+    class OldRoom(Room):
+        remote_participants: Any
+
+    async def main() -> str | None:
+        room = OldRoom()
+        room.remote_participants = [driver(replay)]
+        async with xray.attach(Job(room)) as session:
+            return session and session.replay_id
+
+    assert run(main()) == replay.replay_id
+
+
+def test_nobody_in_time_leaves_the_agent_untouched(caplog: pytest.LogCaptureFixture) -> None:
+    async def main(receiver: Receiver) -> None:
+        room = Room(Participant())
+        job = Job(room)
+        before = trace.get_tracer_provider()
+        async with xray.attach(job, endpoint=receiver.url, bind_timeout_s=0.01) as session:
+            assert session is None
+            assert (baggage.get_all(), room.left_over, job.callbacks) == ({}, [], [])
+            assert trace.get_tracer_provider() is before
+            span("production")
+
+    with caplog.at_level(logging.INFO), Receiver() as receiver:
+        run(main(receiver))
+    assert (receiver.requests, caplog.records) == ([], [])
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1])
+def test_without_time_it_looks_once(timeout_s: float) -> None:
+    replay = new_identity()
+
+    async def main(*participants: Participant) -> str | None:
+        async with xray.attach(Job(Room(*participants)), bind_timeout_s=timeout_s) as session:
+            return session and session.replay_id
+
+    assert run(main(driver(replay))) == replay.replay_id
+    assert run(main()) is None
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"xray": ""}, {"xray": 5}, {"other": "x"}, "nonsense", 5, {"xray": "{}"}, {"xray": "nonsense"}]
+)
+def test_attributes_that_name_no_replay_are_passed_over(attributes: object, caplog: pytest.LogCaptureFixture) -> None:
+    replay = new_identity()
+
+    async def main() -> str | None:
+        room = Room(Participant(attributes))
+
+        async def join() -> None:
+            await room.listened.wait()
+            for _ in range(2):
+                room.emit("participant_connected", Participant(attributes))
+            room.emit("participant_connected", driver(replay))
+
+        async with soon(join), xray.attach(Job(room)) as session:
+            return session and session.replay_id
+
+    assert run(main()) == replay.replay_id
+    broken = isinstance(attributes, dict) and cast("dict[str, object]", attributes).get("xray") in ("{}", "nonsense")
+    assert caplog.text.count("a participant's attribute is ignored") == (1 if broken else 0)
+
+
+def test_the_first_driver_counts() -> None:
+    first, second = new_identity(), new_identity()
+
+    async def main() -> str | None:
+        async with xray.attach(Job(Room(driver(first), driver(second)))) as session:
+            return session and session.replay_id
+
+    assert run(main()) == first.replay_id
+
+
+class Failing(Room):
+    """A room of which something fails."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == object.__getattribute__(self, "__dict__").get("_what"):
+            raise RuntimeError("a fault nobody thought of")
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("what", ["remote_participants", "on", "off"])
+def test_a_room_that_fails_does_not_stop_the_agent(what: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with xray.attach(Job(Failing(what)), bind_timeout_s=0.01) as session:
+            assert session is None
+
+    run(main())
+    assert "a fault nobody thought of" in caplog.text
+
+
+@pytest.mark.parametrize("ctx", [None, object(), SimpleNamespace(room=None)])
+def test_a_job_without_a_room_does_not_stop_the_agent(ctx: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with xray.attach(ctx, bind_timeout_s=0.01) as session:
+            assert session is None
+
+    run(main())
+    assert "could not be searched" in caplog.text
+
+
+def test_a_wait_that_is_cancelled_leaves_no_handler() -> None:
+    async def main() -> None:
+        room = Room()
+
+        async def attached() -> None:
+            async with xray.attach(Job(room), bind_timeout_s=3600):
+                raise AssertionError
+
+        task = asyncio.create_task(attached())
+        await room.listened.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert room.left_over == []
+
+    run(main())
+
+
+def test_the_agents_own_error_goes_through_and_its_spans_are_sent() -> None:
+    async def main(receiver: Receiver) -> None:
+        async with xray.attach(Job(Room(driver(new_identity()))), endpoint=receiver.url):
+            span("inside")
+            raise KeyError("the agent's")
+
+    with Receiver() as receiver:
+        with pytest.raises(KeyError, match="the agent's"):
+            run(main(receiver))
+        assert receiver.names == ["inside"]
+
+
+def test_an_agent_that_is_cancelled_still_sends_its_spans() -> None:
+    async def main(receiver: Receiver) -> None:
+        inside = asyncio.Event()
+
+        async def attached() -> None:
+            async with xray.attach(Job(Room(driver(new_identity()))), endpoint=receiver.url):
+                span("inside")
+                inside.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(attached())
+        await inside.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Receiver() as receiver:
+        run(main(receiver))
+        assert receiver.names == ["inside"]
+
+
+def test_without_an_endpoint_there_is_a_session_and_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    replay = new_identity()
+
+    async def main() -> None:
+        async with xray.attach(Job(Room(driver(replay)))) as session:
+            assert session is not None
+            assert session.replay_id == replay.replay_id
+            with session.turn(0):
+                span("inside")
+
+    run(main())
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "XRAY_OTLP_ENDPOINT" in caplog.text
+
+
+def test_the_environment_gives_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with xray.attach(Job(Room(driver(new_identity())))):
+            span("inside")
+
+    with Receiver() as receiver:
+        monkeypatch.setenv("XRAY_OTLP_ENDPOINT", receiver.url)
+        run(main())
+        assert receiver.names == ["inside"]
+        assert receiver.requests[0].path == "/v1/otlp/v1/traces"
+
+
+def test_a_wrong_endpoint_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    replay = new_identity()
+
+    async def main() -> None:
+        async with xray.attach(Job(Room(driver(replay))), endpoint="xray:8080") as session:
+            assert session is not None
+            assert baggage.get_baggage(REPLAY_ID) == replay.replay_id
+
+    run(main())
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "base URL" in caplog.text
+
+
+def test_a_server_that_is_down_neither_raises_nor_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_attach, "_FLUSH_S", 600.0)
+
+    async def main() -> float:
+        async with xray.attach(Job(Room(driver(new_identity()))), endpoint=closed_url()):
+            span("inside")
+            began = time.monotonic()
+        return time.monotonic() - began
+
+    assert run(main()) < 30  # of 600
+
+
+def test_an_overloaded_server_does_not_hold_the_exit_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_attach, "_FLUSH_S", 0.2)
+
+    async def main(receiver: Receiver) -> None:
+        async with xray.attach(Job(Room(driver(new_identity()))), endpoint=receiver.url):
+            span("inside")
+
+    with Receiver(lambda _: Answer(503, {"Retry-After": "30"})) as receiver:
+        run(main(receiver))  # which has a limit of its own
+
+
+def test_a_pipeline_that_cannot_be_made_does_not_stop_the_agent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(**_: object) -> None:
+        raise RuntimeError("a fault nobody thought of")
+
+    monkeypatch.setattr(_attach.otel, "pipeline", fault)
+
+    async def main() -> None:
+        async with xray.attach(Job(Room(driver(new_identity())))) as session:
+            assert session is not None
+            with session.turn(0):
+                span("inside")
+
+    run(main())
+    assert "a fault nobody thought of" in caplog.text
+
+
+def test_an_entrypoint_that_returns_leaves_its_tasks_bound_and_the_job_flushes_them() -> None:
+    replay = new_identity()
+
+    async def main(receiver: Receiver) -> None:
+        job = Job(Room(driver(replay)))
+        go = asyncio.Event()
+
+        async def session() -> None:
+            await go.wait()
+            span("long after")
+
+        async with xray.attach(job, endpoint=receiver.url):
+            task = asyncio.create_task(session())
+        go.set()
+        await task
+        [callback] = job.callbacks
+        await callback()
+        assert names(receiver, replay) == ["long after"]
+
+    with Receiver() as receiver:
+        run(main(receiver))
+
+
+def test_two_jobs_in_one_loop_keep_apart() -> None:
+    a, b = new_identity(), new_identity()
+
+    async def main(receiver: Receiver) -> None:
+        go, ready = asyncio.Event(), [asyncio.Event(), asyncio.Event()]
+
+        async def job(i: int, replay: ReplayIdentity) -> None:
+            async with xray.attach(Job(Room(driver(replay))), endpoint=receiver.url):
+                ready[i].set()
+                await go.wait()
+                span(f"of {i}")
+
+        jobs = [asyncio.create_task(job(i, replay)) for i, replay in enumerate((a, b))]
+        for event in ready:
+            await event.wait()
+        go.set()
+        await asyncio.gather(*jobs)
+
+    with Receiver() as receiver:
+        run(main(receiver))
+        assert (names(receiver, a), names(receiver, b)) == (["of 0"], ["of 1"])
+
+
+def test_attaching_twice_sends_once() -> None:
+    async def main(receiver: Receiver) -> None:
+        job = Job(Room(driver(new_identity())))
+        async with xray.attach(job, endpoint=receiver.url), xray.attach(job, endpoint=receiver.url):
+            span("inside")
+
+    with Receiver() as receiver:
+        run(main(receiver))
+        assert receiver.names == ["inside"]
+
+
+def test_turns_scope_their_spans() -> None:
+    async def main(receiver: Receiver) -> None:
+        async with xray.attach(Job(Room(driver(new_identity()))), endpoint=receiver.url) as session:
+            assert session is not None
+            with session.turn(1, key="confirm"):
+                span("first")
+                with session.turn(2):
+                    span("second")
+            async with session.turn(3, "bye"):
+                span("third")
+            span("outside")
+
+    with Receiver() as receiver:
+        run(main(receiver))
+    turns = {
+        s["name"]: (attributes_of(s).get(TURN_IDX), attributes_of(s).get(TURN_KEY))
+        for s in receiver.taken
+        if s["name"] != "xray.turn"
+    }
+    assert turns == {"first": ("1", "confirm"), "second": ("2", None), "third": ("3", "bye"), "outside": (None, None)}
+    emitted = [attributes_of(s) for s in receiver.taken if s["name"] == "xray.turn"]
+    assert [(a[TURN_IDX], a.get(TURN_KEY)) for a in emitted] == [("2", None), ("1", "confirm"), ("3", "bye")]
+    [third] = [s for s in receiver.taken if s["name"] == "third"]
+    assert third["parentSpanId"] in [s["spanId"] for s in receiver.taken if attributes_of(s).get(TURN_KEY) == "bye"]
+
+
+@pytest.mark.parametrize(("idx", "key"), [(-1, None), (True, None), ("0", None), (1.0, None), (0, ""), (0, 5)])
+def test_a_wrong_turn_is_refused(idx: Any, key: Any) -> None:
+    session = xray.XraySession(new_identity(), trace.get_tracer("t"))
+    with pytest.raises(ValueError, match="turn's"):
+        session.turn(idx, key)
+
+
+def test_an_error_inside_a_turn_is_the_agents() -> None:
+    session = xray.XraySession(new_identity(), TracerProvider(shutdown_on_exit=False).get_tracer("t"))
+    with pytest.raises(KeyError), session.turn(0):
+        raise KeyError
+    assert baggage.get_all() == {}
+
+
+CONVERSATION = {"name": "attach", "turns": [{"role": "user", "text": "Hello"}, {"role": "agent"}]}
+
+
+class Server:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=url)
+
+    def new_replay(self) -> ReplayIdentity:
+        made = self.http.post("/v1/conversations", files={"spec": (None, json.dumps(CONVERSATION))})
+        assert made.status_code == 200, made.text
+        replay = self.http.post("/v1/replays", json={"conversation_hash": made.json()["hash"]})
+        assert replay.status_code == 201, replay.text
+        return ReplayIdentity(replay.json()["id"], made.json()["hash"], "voice")
+
+    def detail(self, replay: ReplayIdentity) -> Json:
+        return self.http.get(f"/v1/replays/{replay.replay_id}").json()
+
+
+def test_spans_land_in_the_replay_on_a_real_server(shared_server: Xrayd) -> None:
+    server = Server(shared_server.url)
+    replay, other = server.new_replay(), server.new_replay()
+
+    async def main() -> None:
+        async with xray.attach(Job(Room(driver(replay))), endpoint=server.url) as session:
+            assert session is not None
+            with session.turn(1, key="answer"):
+                span(
+                    "chat gpt",
+                    **{
+                        "gen_ai.operation.name": "chat",
+                        "gen_ai.provider.name": "openai",
+                        "gen_ai.request.model": "gpt",
+                        "gen_ai.usage.input_tokens": 11,
+                        "gen_ai.usage.output_tokens": 5,
+                    },
+                )
+                span(
+                    "execute_tool book",
+                    **{
+                        "gen_ai.operation.name": "execute_tool",
+                        "gen_ai.tool.name": "book",
+                        "gen_ai.tool.call.arguments": '{"seats": 2}',
+                        "gen_ai.tool.call.result": "done",
+                    },
+                )
+            span("GET /weather", **{"http.request.method": "GET"})  # no vocabulary knows it
+
+    run(main())
+    detail = server.detail(replay)
+    [call] = detail["tool_calls"]
+    assert (call["name"], call["args_json"], call["result_json"]) == ("book", '{"seats":2}', '"done"')
+    [model] = detail["model_usage"]
+    assert (model["provider"], model["model"], model["total_tokens"]) == ("openai", "gpt", 16)
+    kept = {s["name"]: s for s in detail["spans"]}
+    assert sorted(kept) == ["chat gpt", "execute_tool book", "xray.turn"]
+    turn = json.loads(kept["xray.turn"]["attributes_json"])
+    assert (turn[TURN_IDX], turn[TURN_KEY]) == (1, "answer")
+    assert kept["chat gpt"]["parent_span_id"] == kept["xray.turn"]["span_id"]
+    assert server.detail(other)["spans"] == []
+
+
+def test_a_batch_over_the_servers_limit_arrives_whole(shared_server: Xrayd) -> None:
+    """20 spans of 1 MiB: two requests' worth."""
+    server = Server(shared_server.url)
+    replay = server.new_replay()
+
+    async def main() -> None:
+        async with xray.attach(Job(Room(driver(replay))), endpoint=server.url):
+            for i in range(20):
+                model = {"gen_ai.operation.name": "chat", "gen_ai.request.model": f"m{i}"}
+                span("chat", **model, **{"gen_ai.input.messages": "x" * 2**20})
+
+    run(main())
+    assert sorted(u["model"] for u in server.detail(replay)["model_usage"]) == sorted(f"m{i}" for i in range(20))
+
+
+def test_an_agent_is_told_of_a_replay_that_its_server_does_not_know(
+    shared_server: Xrayd, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with xray.attach(Job(Room(driver(new_identity()))), endpoint=shared_server.url):
+            span("chat", **{"gen_ai.operation.name": "chat"})
+
+    run(main())
+    assert "a replay that does not exist" in caplog.text
