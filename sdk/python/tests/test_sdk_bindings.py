@@ -194,6 +194,16 @@ def test_pool_threads_belong_to_the_replay_of_the_main_thread(spans: Spans) -> N
     assert in_thread(spans.replay) is None
 
 
+def test_pool_threads_are_nobodys_if_the_job_has_a_thread_of_its_own(spans: Spans) -> None:
+    """Other jobs may run in the process, tested or not, and a pool thread does not say whose it is."""
+
+    def job() -> tuple[object, object]:
+        with spans.pipeline.bound(A):
+            return in_thread(spans.replay), spans.replay()
+
+    assert in_thread(job) == (None, A.replay_id)
+
+
 def test_the_same_replay_opened_twice_is_one(spans: Spans) -> None:
     with spans.pipeline.bound(A), spans.pipeline.bound(A):
         assert in_thread(spans.replay) == A.replay_id

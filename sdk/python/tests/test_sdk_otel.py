@@ -110,6 +110,17 @@ def test_each_replay_goes_to_the_server_it_is_bound_to_even_when_late() -> None:
     assert (first.names, second.names) == (["a", "late"], ["b"])
 
 
+def test_a_replay_bound_to_a_server_does_not_go_to_the_one_that_was_installed() -> None:
+    provider, a = new_provider(), new_identity()
+    with Receiver() as installed, Receiver() as bound:
+        otel.install(endpoint=installed.url, tracer_provider=provider)
+        with otel.pipeline(endpoint=bound.url, tracer_provider=provider).bound(a):
+            emit(provider, "bound", a)
+        emit(provider, "unbound")
+        assert provider.force_flush(20_000)
+    assert (installed.names, bound.names) == (["unbound"], ["bound"])
+
+
 def test_the_environment_gives_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = new_provider()
     with Receiver() as receiver:

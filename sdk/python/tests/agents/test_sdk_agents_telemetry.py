@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real LiveKit agents, the newest and 1.2, under `xray.attach`: each scenario of `attached_agent.py` in a process of its
-own, against a real server. The environments are those `scripts/senders` makes."""
+"""Real LiveKit agents, the newest and 1.2, under `xray.attach`: each scenario of `attached_agent.py` in a process of
+its own, against a real server. The environments are those that `scripts/senders` makes."""
 
 from __future__ import annotations
 
