@@ -234,6 +234,10 @@ def test_a_foreign_parent_gives_nothing(spans: Spans) -> None:
         assert spans.attributes(trace.set_span_in_context(parent, otel_context.get_current())) == {}
 
 
+def test_the_processor_does_not_stop_a_flush() -> None:
+    assert XrayBaggageSpanProcessor().force_flush(0) is True
+
+
 def test_the_processor_never_raises(
     spans: Spans, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

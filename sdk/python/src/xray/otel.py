@@ -57,6 +57,11 @@ class XrayBaggageSpanProcessor(SpanProcessor):
         except Exception:
             _logger.exception("a span could not be given its replay")
 
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Nothing is kept here. (What older SDKs inherit says nothing, which stops the flush of all processors after.)"""
+        del timeout_millis
+        return True
+
 
 class _ExportProcessor(SpanProcessor):
     """Hands each finished span to the queue of its replay's server, else to that of its provider."""
