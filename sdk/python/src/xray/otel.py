@@ -58,7 +58,7 @@ class XrayBaggageSpanProcessor(SpanProcessor):
             _logger.exception("a span could not be given its replay")
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Nothing is kept here. (What older SDKs inherit says nothing, which stops the flush of all processors after.)"""
+        """Nothing is kept here. What older SDKs inherit returns None, which stops the flush of the processors after."""
         del timeout_millis
         return True
 
