@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`LocalRuntime`: a call with an agent that is an async function in this process. No room, no network, no key.
+
+    async def agent(call: LocalCall) -> None:
+        while heard := await call.listen():
+            await call.say(await answer(heard))
+
+    result = await xray.run(conversation=conversation, runtime=LocalRuntime(agent))
+
+It is also what to read before writing a runtime for another transport: from `LocalRuntime.run` down, all of it happens
+in one task, a frame of 10 ms at a time. docs/runtimes.md says what another transport has to do differently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import shutil
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from opentelemetry import trace
+
+from xray._clock import SAMPLE_RATE, SYSTEM_CLOCK, Clock
+from xray._recorder import Recorder
+from xray._tasks import despite_cancellation
+from xray._wav import BYTES_PER_SAMPLE
+from xray.conversation import Conversation, Role, Turn
+from xray.errors import RuntimeBindError, XrayError
+from xray.runtime._local_call import FRAME_BYTES, FRAME_SAMPLES, SILENCE, Ear, LocalCall, Mouth, Speech
+from xray.runtime._room.hearing import Hearing, level_dbfs
+from xray.runtime._room.runtime import Places
+from xray.runtime._turn_span import emit_turn_span
+from xray.runtime.base import AgentResponse, RunProgress, Runtime, RuntimeResult
+
+__all__ = ["Agent", "LocalCall", "LocalRuntime", "Speech"]
+
+Agent = Callable[[LocalCall], Awaitable[object]]
+"""An agent: called once, at the beginning of the call. The call goes on when it returns, but nobody answers."""
+
+# Before the first word, so that it is not the recording's first sample; after the last one, if it is the user's.
+_LEAD_IN: Final = 300 * SAMPLE_RATE // 1000
+_TAIL: Final = 500 * SAMPLE_RATE // 1000
+# How long an agent has to return once the call is over, and then to take its cancellation.
+_LEAVE_S: Final = 1.0
+_CANCEL_S: Final = 2.0
+_BLOCKED: Final = 250 * SAMPLE_RATE // 1000
+_VOICE_BELOW_LOUDEST_DB: Final = 35.0
+_SILENT_DBFS: Final = -70.0
+
+_logger = logging.getLogger("xray.runtime.local")
+
+
+class LocalRuntime(Runtime):
+    """Plays a conversation to `agent`, an async callable in this process, in real time, and records both sides.
+
+    `agent` is called with a `LocalCall` when the call begins. The user's turns are played one after the other. A turn
+    of the agent is over when it has spoken and then been silent for `agent_silence_ms`, or after `agent_turn_timeout_s`
+    seconds: an agent that says nothing until then has an empty response, one that still speaks is spoken over, and the
+    call goes on either way. The call is over after the last turn; the agent then has a second to return.
+
+    With `mixdown_dir` the recording is kept there as `<replay id>.wav`, else `aclose` removes it. One object runs one
+    conversation; many may run at once. Code of the agent that blocks the event loop delays what the agent hears and
+    says, and shows as such in the recording.
+
+    `run` raises RuntimeBindError before `bind` and `inject_user_audio`, MixdownError if the disk does not take the
+    recording, and XrayError if the agent raises, with what it raised as the cause.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        agent_turn_timeout_s: float = 30,
+        agent_silence_ms: int = 800,
+        mixdown_dir: str | Path | None = None,
+        tracer_provider: trace.TracerProvider | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        if not callable(agent):
+            raise ValueError(f"the agent must be an async callable, not {type(agent).__name__}")
+        if agent_turn_timeout_s <= 0 or agent_silence_ms <= 0:
+            raise ValueError("agent_turn_timeout_s and agent_silence_ms must be more than 0")
+        self._agent = agent
+        self._agent_turn_timeout = round(agent_turn_timeout_s * SAMPLE_RATE)
+        self._agent_silence = agent_silence_ms * SAMPLE_RATE // 1000
+        self._places = Places.of(mixdown_dir, None)
+        self._tracer_provider = tracer_provider
+        self._clock = clock
+        self._sleep = sleep
+        self._replay_id: str | None = None
+        self._audio: dict[int, bytes] = {}
+        self._report: Callable[[RunProgress], None] = lambda _: None
+        self._directory: Path | None = None
+
+    def bind(self, *, replay_id: str, conversation_hash: str) -> None:  # noqa: ARG002  the agent has it in its baggage
+        """Names the replay."""
+        self._replay_id = replay_id
+
+    def inject_user_audio(self, audio: Mapping[int, bytes]) -> None:
+        """Turn index to 48 kHz mono s16le PCM without a header. ValueError for bytes that are not whole samples."""
+        for idx, pcm in audio.items():
+            if len(pcm) % BYTES_PER_SAMPLE:
+                raise ValueError(f"the audio of turn {idx} has {len(pcm)} bytes, which are not whole samples")
+        self._audio = dict(audio)
+
+    def report_progress_to(self, report: Callable[[RunProgress], None]) -> None:
+        """Has `report` told of every turn."""
+        self._report = report
+
+    async def run(self, conversation: Conversation) -> RuntimeResult:
+        replay_id = self._check_ready(conversation)
+        self._directory = self._places.make()
+        recorder = Recorder(self._directory, clock=self._clock)
+        try:
+            recorder.start()
+            script = await self._call(recorder, conversation)
+            kept = self._places.mixdown_dir
+            path = None if kept is None else kept / f"{replay_id}.wav"
+            written = await asyncio.to_thread(recorder.finish, end=script.line.position, path=path)
+            return RuntimeResult(
+                responses=script.responses,
+                full_audio_path=str(written),
+                full_transcript="\n".join(script.lines) or None,
+                recording_started_at_epoch=recorder.started_at_epoch,
+            )
+        finally:
+            recorder.close()
+
+    async def aclose(self) -> None:
+        directory, self._directory = self._directory, None
+        if directory is not None:
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    def _check_ready(self, conversation: Conversation) -> str:
+        """The replay's id, if nothing is missing."""
+        if self._replay_id is None:
+            raise RuntimeBindError("LocalRuntime: bind() comes before run()")
+        if self._directory is not None:
+            raise RuntimeError("LocalRuntime: one object runs one conversation")
+        wanted = [i for i, turn in enumerate(conversation.turns) if turn.role is Role.USER and turn.audio is not None]
+        if missing := [i for i in wanted if i not in self._audio]:
+            raise RuntimeBindError(f"LocalRuntime: the user turns {missing} have no audio; see inject_user_audio")
+        return self._replay_id
+
+    async def _call(self, recorder: Recorder, conversation: Conversation) -> _Script:
+        """The call, from its first frame to the end of the agent. Returns the script that was played."""
+        ear, mouth, words = Ear(), Mouth(recorder.now), list[str]()
+        # The task inherits the context, and with it the baggage that names the replay to the agent's spans.
+        agent = _AgentTask(self._agent, LocalCall(ear, mouth, words.append))
+        line = _Line(recorder, ear, mouth, agent, sleep=self._sleep)
+        script = _Script(
+            conversation,
+            line,
+            recorder,
+            words,
+            audio=self._audio,
+            agent_silence=self._agent_silence,
+            agent_turn_timeout=self._agent_turn_timeout,
+            report=self._report,
+            tracer=trace.get_tracer("xray", tracer_provider=self._tracer_provider),
+        )
+        leave_s = 0.0
+        try:
+            await script.play()
+            leave_s = _LEAVE_S
+        finally:
+            mouth.close()
+            ear.close()
+            await despite_cancellation(agent.leave(leave_s))
+        agent.check()
+        line.tell_if_blocked()
+        return script
+
+
+class _AgentTask:
+    """The agent, while it runs."""
+
+    def __init__(self, agent: Agent, call: LocalCall) -> None:
+        self._task = asyncio.create_task(_run_agent(agent, call))
+
+    @property
+    def has_left(self) -> bool:
+        return self._task.done()
+
+    def check(self) -> None:
+        """Raises XrayError if the agent raised."""
+        if self._task.done() and not self._task.cancelled() and (error := self._task.exception()) is not None:
+            raise XrayError(f"the agent raised {type(error).__name__}: {error}") from error
+
+    async def leave(self, timeout_s: float) -> None:
+        """Waits for the agent to return, and cancels it after `timeout_s`."""
+        if timeout_s > 0:
+            await asyncio.wait({self._task}, timeout=timeout_s)
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=_CANCEL_S)
+        if not self._task.done():
+            _logger.error("the agent does not end though it was cancelled; it is left running")
+        elif not self._task.cancelled():
+            self._task.exception()  # looked at, whether or not anybody asks for it
+
+
+async def _run_agent(agent: Agent, call: LocalCall) -> None:
+    returned: object = agent(call)
+    if not inspect.isawaitable(returned):
+        raise TypeError(f"the agent must be an async callable; this one returned a {type(returned).__name__}")
+    await returned
+
+
+class _Line:
+    """What carries the call: a frame of 10 ms each way, on the recording's clock.
+
+    A frame's place is its number times 10 ms. It is never pushed back by a busy event loop: frames that are late follow
+    one another at once until the schedule is met again. So nothing drifts, and no sample is lost or doubled.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        ear: Ear,
+        mouth: Mouth,
+        agent: _AgentTask,
+        *,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._recorder = recorder
+        self._ear = ear
+        self._mouth = mouth
+        self._agent = agent
+        self._sleep = sleep
+        self._latest = 0
+        self.position = 0
+        """The sample at which the next frame begins."""
+        self.hearing = Hearing()
+        """Whether the agent speaks."""
+
+    async def play(self, frame: bytes) -> None:
+        """Carries the user's next frame, and the agent's of the same time. Returns when both have passed.
+
+        Raises XrayError if the agent raised.
+        """
+        begin, end = self.position, self.position + FRAME_SAMPLES
+        await self._until(end)
+        self._agent.check()
+        said = self._mouth.take(begin)
+        if frame is not SILENCE:  # what is not written is silence
+            self._recorder.add_user(begin, frame)
+        if said is not SILENCE:
+            self._recorder.add_agent(begin, said)
+        self.hearing.frame("agent", begin, said)
+        self._ear.put(frame)
+        self.position = end
+
+    @property
+    def nobody_answers(self) -> bool:
+        """Whether the agent has left and all it had to say was said."""
+        return self._agent.has_left and not self._mouth.busy
+
+    def tell_if_blocked(self) -> None:
+        if self._latest > _BLOCKED:
+            _logger.warning(
+                "the event loop was blocked for %d ms: the agent, or something else on it, calls code that waits. "
+                "What the agent says is late by that",
+                self._latest * 1000 // SAMPLE_RATE,
+            )
+
+    async def _until(self, sample: int) -> None:
+        """Returns at that sample's time, having let other tasks run in any case."""
+        early = sample - self._recorder.now()
+        if early <= 0:
+            self._latest = max(self._latest, -early)
+            await self._sleep(0)
+        while early > 0:
+            await self._sleep(early / SAMPLE_RATE)
+            early = sample - self._recorder.now()
+
+
+class _Script:
+    """A conversation's turns, one after the other, and what came of them. Times are in samples."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        line: _Line,
+        recorder: Recorder,
+        words: list[str],
+        *,
+        audio: Mapping[int, bytes],
+        agent_silence: int,
+        agent_turn_timeout: int,
+        report: Callable[[RunProgress], None],
+        tracer: trace.Tracer,
+    ) -> None:
+        self._turns = conversation.turns
+        self.line = line
+        self._recorder = recorder
+        self._words = words
+        self._audio = audio
+        self._agent_silence = agent_silence
+        self._agent_turn_timeout = agent_turn_timeout
+        self._report = report
+        self._tracer = tracer
+        self.responses: list[AgentResponse] = []
+        self.lines: list[str] = []
+
+    async def play(self) -> None:
+        await self._pause(_LEAD_IN)
+        for idx, turn in enumerate(self._turns):
+            self._report(RunProgress("turn", turn_idx=idx, turn_count=len(self._turns), role=turn.role))
+            if turn.role is Role.USER:
+                await self._user_turn(idx, turn)
+            else:
+                await self._agent_turn(idx, turn)
+        if self._turns and self._turns[-1].role is Role.USER:
+            await self._pause(_TAIL)
+
+    async def _pause(self, samples: int) -> None:
+        for _ in range(0, samples, FRAME_SAMPLES):
+            await self.line.play(SILENCE)
+
+    async def _user_turn(self, idx: int, turn: Turn) -> None:
+        begin = self.line.position
+        pcm = self._audio.get(idx, b"")
+        # Audio files end in silence, and a quick agent answers within it.
+        end_of_voice = begin + _end_of_voice(pcm)
+        for frame in _frames(pcm):
+            await self.line.play(frame)
+            if self.line.position - FRAME_SAMPLES < end_of_voice:
+                # What the agent said until now is no answer; if it is still speaking, that may become one.
+                self.line.hearing.forget()
+        self._note(idx, turn, begin, begin + len(pcm) // BYTES_PER_SAMPLE, turn.text or "")
+
+    async def _agent_turn(self, idx: int, turn: Turn) -> None:
+        hearing, begin = self.line.hearing, self.line.position
+        while not self._agent_turn_is_over(idx, begin):
+            await self.line.play(SILENCE)
+        text = " ".join(word.strip() for word in self._words if word.strip())
+        self._words.clear()
+        if hearing.first_voice is None or hearing.last_voice is None:
+            self.responses.append(AgentResponse(text))
+            self._note(idx, turn, begin, self.line.position, text)
+        else:
+            duration_ms = (hearing.last_voice - hearing.first_voice) * 1000 // SAMPLE_RATE
+            self.responses.append(AgentResponse(text, duration_ms=duration_ms))
+            self._note(idx, turn, hearing.first_voice, hearing.last_voice, text)
+        hearing.forget()
+
+    def _agent_turn_is_over(self, idx: int, begin: int) -> bool:
+        hearing, now = self.line.hearing, self.line.position
+        spoke = hearing.first_voice is not None and hearing.last_voice is not None
+        if now - begin >= self._agent_turn_timeout:
+            what = "was still speaking" if spoke else "had said nothing"
+            _logger.warning("turn %d: the agent %s after %g s", idx, what, self._agent_turn_timeout / SAMPLE_RATE)
+            return True
+        if hearing.first_voice is None or hearing.last_voice is None:
+            return self.line.nobody_answers
+        return now - hearing.last_voice >= self._agent_silence
+
+    def _note(self, idx: int, turn: Turn, begin: int, end: int, text: str) -> None:
+        if text:
+            self.lines.append(f"{turn.role}: {text}")
+        emit_turn_span(self._tracer, self._recorder, idx, turn, start=begin, end=end, transcript=text)
+
+
+def _frames(pcm: bytes) -> Iterator[bytes]:
+    """Frames of 10 ms, the last one filled up with silence."""
+    for at in range(0, len(pcm), FRAME_BYTES):
+        yield pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0")
+
+
+def _end_of_voice(pcm: bytes) -> int:
+    """The sample after the last frame that is not silence beside the loudest. Of those every fifth is looked at: this
+    happens within the call."""
+    frames = list(_frames(pcm))
+    loudest = max(map(level_dbfs, frames[::5]), default=_SILENT_DBFS)
+    silence = max(loudest - _VOICE_BELOW_LOUDEST_DB, _SILENT_DBFS)
+    while frames and level_dbfs(frames[-1]) <= silence:
+        frames.pop()
+    return len(frames) * FRAME_SAMPLES
