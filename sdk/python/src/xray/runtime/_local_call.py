@@ -21,12 +21,15 @@ SILENCE: Final = bytes(FRAME_BYTES)
 _FRAMES_BEFORE_VOICE: Final = 10
 
 
-class Ear:
-    """The frames that wait to be heard. Not bounded: silence is one object, and the rest is in memory anyway."""
+class Ear(AsyncIterator[bytes]):
+    """The frames that wait to be heard; iterating takes them.
+
+    Not bounded: silence is one object, and the rest is in memory anyway.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()
-        self._closed = False
+        self.closed = False
         self._reader: asyncio.Future[None] | None = None
 
     def put(self, frame: bytes) -> None:
@@ -34,15 +37,14 @@ class Ear:
         self._wake()
 
     def close(self) -> None:
-        """What waits can still be heard, then `get` says that it is over."""
-        self._closed = True
+        """What waits can still be heard, then it is over."""
+        self.closed = True
         self._wake()
 
-    async def get(self) -> bytes | None:
-        """The next frame, when it is there; None at the end."""
+    async def __anext__(self) -> bytes:
         while not self._waiting:
-            if self._closed:
-                return None
+            if self.closed:
+                raise StopAsyncIteration
             if self._reader is not None:
                 raise RuntimeError("two tasks read the frames of one call; each would hear half of it")
             self._reader = asyncio.get_running_loop().create_future()
@@ -184,14 +186,13 @@ class LocalCall:
         self._mouth = mouth
         self._report_words = report_words
 
-    async def frames(self) -> AsyncIterator[bytes]:
+    def frames(self) -> AsyncIterator[bytes]:
         """The user's audio in frames of 10 ms (960 bytes), each as soon as it has been spoken, silence too.
 
         Ends with the call. No frame is lost: those that come while nobody reads wait, and a second `async for` goes on
         where the first one stopped. Two tasks that read at once are a RuntimeError.
         """
-        while (frame := await self._ear.get()) is not None:
-            yield frame
+        return self._ear
 
     async def listen(self, *, silence_ms: int = 500) -> bytes:
         """Waits until the user has spoken and then been silent for `silence_ms`; returns the audio of both.
@@ -201,7 +202,7 @@ class LocalCall:
         hearing = Hearing()
         heard: deque[bytes] = deque()
         position = 0
-        async for frame in self.frames():
+        async for frame in self._ear:
             hearing.frame("user", position, frame)
             position += FRAME_SAMPLES
             heard.append(frame)
@@ -234,6 +235,11 @@ class LocalCall:
     def speaking(self) -> bool:
         """Whether anything is being said, or is still to be."""
         return self._mouth.busy
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call is over."""
+        return self._ear.closed
 
     def transcript(self, text: str) -> None:
         """Reports the agent's words of the present turn, for `AgentResponse` and the turn's span. No check rests on

@@ -180,7 +180,7 @@ class _AgentTask:
     """The agent, while it runs."""
 
     def __init__(self, agent: Agent, call: LocalCall) -> None:
-        self._task = asyncio.create_task(_run_agent(agent, call))
+        self._task = asyncio.create_task(_run_agent(agent, call), name="xray agent")
 
     @property
     def has_left(self) -> bool:
