@@ -14,8 +14,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-# What the benchmarks share with the demo and the tests.
-sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("scripts", "tests"))
+# What the benchmarks share with the demo and the tests, and the SDK.
+sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("scripts", "tests", "sdk/python/src"))
 
 import figures_audio
 import figures_client
@@ -23,6 +23,7 @@ import figures_events
 import figures_http
 import figures_otlp
 import figures_providers
+import figures_sdk
 import figures_start
 import figures_verdict
 from measure import SCRATCH, BenchError, Row
@@ -46,6 +47,8 @@ FIGURES: dict[str, Callable[[], list[Row]]] = {
     "start": figures_start.start,
     "providers": figures_providers.overhead,
     "providers16": figures_providers.parallel,
+    "sdk": figures_sdk.overhead,
+    "sdk10": figures_sdk.ten,
     "client": figures_client.client,
 }
 LONG: dict[str, Callable[[], list[Row]]] = {"otlp_rss": figures_otlp.memory}  # only when asked for

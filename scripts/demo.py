@@ -125,40 +125,52 @@ def checked(reply: httpx.Response) -> httpx.Response:
 
 
 class Progress:
-    """A line on the terminal for both runs."""
+    """What both runs are at, on one line of the terminal, and how long their calls took."""
 
     def __init__(self) -> None:
         self._states: dict[str, str] = {}
+        self._begun: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
 
     def of(self, name: str) -> Callable[[RunProgress], None]:
         def report(event: RunProgress) -> None:
-            turn = "" if event.turn_idx is None else f" {event.turn_idx + 1}/{event.turn_count} ({event.role})"
-            percent = "" if event.percent is None else f" {event.percent} %"
-            self._show(name, event.stage + turn + percent)
+            if event.stage == "turn":
+                self._begun.setdefault(name, time.monotonic())
+            elif event.stage == "uploading":
+                self._ended[name] = time.monotonic()
+            self._show(name, event)
 
         return report
 
-    def _show(self, name: str, state: str) -> None:
-        self._states[name] = state
+    def _show(self, name: str, event: RunProgress) -> None:
+        turn = "" if event.turn_idx is None else f" {event.turn_idx + 1}/{event.turn_count} ({event.role})"
+        percent = "" if event.percent is None else f" {event.percent} %"
+        self._states[name] = event.stage + turn + percent
         if sys.stdout.isatty():
-            text = "   ".join(f"{n}: {s:<20}" for n, s in self._states.items())
+            text = "   ".join(f"{n} agent: {state:<18}" for n, state in self._states.items())
             print(f"\r  {text}\x1b[K", end="", flush=True)
 
-    def clear(self) -> None:
+    def finish(self) -> None:
         if sys.stdout.isatty():
             print("\r\x1b[K", end="")
+        calls = " and ".join(f"{self._ended[name] - self._begun[name]:.1f} s" for name in self._ended)
+        after = time.monotonic() - max(self._ended.values())
+        print(f"Calls of {calls}; both verdicts {after:.1f} s after the longer one.\n")
 
 
 async def show(client: httpx.AsyncClient, result: xray.ReplayResult) -> None:
     detail = checked(await client.get(f"/v1/replays/{result.replay_id}")).json()
     texts = {row["turn_idx"]: row["text"] for row in detail["transcripts"]}
     response = {row["turn_idx"]: row["agent_response_ms"] for row in detail["turn_metrics"]}
+    timeline: list[tuple[int, str, str]] = []
     for turn in detail["turns"]:
         waited = response.get(turn["idx"])
         note = f"  (answered in {waited} ms)" if waited is not None else ""
-        print(f"  {turn['voice_start_ms'] / 1000:6.2f} s  {turn['role']:<5}  {texts.get(turn['idx'], '')}{note}")
-    for tool in detail["tool_calls"]:
-        print(f"  {tool['audio_offset_ms'] / 1000:6.2f} s  tool   {tool['name']} {tool['args_json']}")
+        timeline.append((turn["voice_start_ms"], turn["role"], texts.get(turn["idx"], "") + note))
+    for call in detail["tool_calls"]:
+        timeline.append((call["audio_offset_ms"], "tool", f"{call['name']} {call['args_json']}"))
+    for at_ms, who, what in sorted(timeline):
+        print(f"  {at_ms / 1000:6.2f} s  {who:<5}  {what}")
     print(f"\n  {'turn':<6}{'check':<18}{'status':<9}reason")
     for row in result.assertions:
         print(f"  {row.turn_idx:<6}{row.kind:<18}{row.status:<9}{row.message or ''}")
@@ -187,12 +199,11 @@ async def demo(url: str) -> Verdicts:
         print("Speaking the agents' lines ...")
         voice = await speak(client, GOOD_LINES + BAD_LINES)
         print("Calling both agents, in real time ...")
-        progress, before = Progress(), time.monotonic()
+        progress = Progress()
         good, bad = await asyncio.gather(
             test(good_agent(voice), url, progress.of("good")), test(bad_agent(voice), url, progress.of("bad"))
         )
-        progress.clear()
-        print(f"Both have a verdict after {time.monotonic() - before:.1f} s.\n")
+        progress.finish()
         print("1. An agent that does its job\n")
         await show(client, good)
         print("2. The same conversation, an agent that is slow and books nothing\n")
