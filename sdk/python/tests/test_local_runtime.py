@@ -180,6 +180,7 @@ def test_an_answer_within_the_silence_at_the_end_of_the_users_audio_counts() -> 
     async def agent(call: LocalCall) -> None:
         await call.listen(silence_ms=300)
         await call.say(noise(200, 2), transcript="Yes.")
+        await call.listen()  # it does not leave: that would end its turn
 
     async def work() -> None:
         call = Call(agent)
@@ -199,6 +200,63 @@ def test_what_the_agent_said_before_the_users_end_is_no_answer() -> None:
     async def work() -> None:
         _, recording = await Call(agent).ran(QUESTION, {0: noise(2000)})
         assert near(recording.ms, at_ms(recording.agent, noise(100, 3)) + 100 + SILENCE_MS, within=40)
+
+    run(work)
+
+
+def test_two_turns_of_the_agent_in_a_row_are_told_apart() -> None:
+    async def agent(call: LocalCall) -> None:
+        await call.listen(silence_ms=300)
+        await call.say(noise(200, 2), transcript="One moment.")
+        await call.say(silence(2000) + noise(500, 3), transcript="It is nine.")
+        await call.listen()
+
+    async def work() -> None:
+        call = Call(agent)
+        result, recording = await call.ran([Turn.user("a"), Turn.agent(), Turn.agent()], {0: noise(300)})
+        first, second = result.responses
+        assert near(first.duration_ms, 200, within=30)
+        assert near(second.duration_ms, 500, within=30)
+        assert near(recording.ms, at_ms(recording.agent, noise(500, 3)) + 500 + SILENCE_MS, within=30)
+
+    run(work)
+
+
+def test_words_belong_to_the_turn_in_which_they_were_reported() -> None:
+    async def agent(call: LocalCall) -> None:
+        for answer in ("One.", "Two."):
+            await call.listen(silence_ms=300)
+            await call.say(noise(200, 2), transcript=answer)
+        await call.listen()
+
+    async def work() -> None:
+        result, _ = await Call(agent).ran([*QUESTION, *QUESTION], {0: noise(300), 2: noise(300, 3)})
+        assert [r.transcript for r in result.responses] == ["One.", "Two."]
+
+    run(work)
+
+
+def test_others_run_between_the_frames_of_a_loop_that_catches_up() -> None:
+    time = VirtualTime()
+    turns_of_the_loop = [0]
+    seen: list[int] = []
+
+    async def agent(call: LocalCall) -> None:
+        async def count() -> None:
+            while not call.ended:
+                turns_of_the_loop[0] += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        async for _ in call.frames():
+            seen.append(turns_of_the_loop[0])
+            if len(seen) == 5:
+                time.block(0.2)
+        await counting
+
+    async def work() -> None:
+        await Call(agent, time=time).ran([Turn.user("a")], {0: noise(100)})
+        assert len(set(seen)) == len(seen), "frames came in one go"
 
     run(work)
 
