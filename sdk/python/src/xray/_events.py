@@ -8,9 +8,10 @@ A stream that breaks is opened again, with backoff, for as long as the caller wa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncGenerator, Callable
+from typing import Final, cast
 
 import httpx
 
@@ -72,10 +73,12 @@ class _Follower:
         path = f"/v1/replays/{self._replay_id}/events"
         async with self._api.transport.stream(path, timeout=_STREAM_TIMEOUT) as response:
             parser = EventParser()
-            async for chunk in response.aiter_bytes():
-                for data in parser.feed(chunk):
-                    if (result := self._handle(data)) is not None:
-                        return result
+            # Left before its end, the generator would be closed by the garbage collector, in a task of its own.
+            async with contextlib.aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as chunks:
+                async for chunk in chunks:
+                    for data in parser.feed(chunk):
+                        if (result := self._handle(data)) is not None:
+                            return result
         raise _StreamBrokenError("the stream ended without a verdict")
 
     def _handle(self, data: bytes) -> _wire.Result | None:
