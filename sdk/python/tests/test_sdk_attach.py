@@ -20,7 +20,7 @@ from xrayd_process import Xrayd
 
 import xray
 from span_receiver import Answer, Json, Receiver, attributes_of, closed_url, new_identity
-from xray import _attach
+from xray import _attach, otel
 from xray._attributes import CONVERSATION_HASH, MODALITY, REPLAY_ID, TURN_IDX, TURN_KEY, ReplayIdentity, build_attribute
 
 T = TypeVar("T")
