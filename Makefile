@@ -17,7 +17,7 @@ demo: build
 test: setup
 	scripts/test
 
-# Only the real exporters; they are in `make test` too.
+# Only what needs other people's programs: exporters, a LiveKit server, its agents. They are in `make test` too.
 e2e: setup
 	scripts/test e2e
 
