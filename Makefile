@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Thin targets over Meson and scripts/. `make demo` and `make test` do everything on a bare machine.
 T ?= 60
-.PHONY: all setup build demo test e2e check format bench bench-timing fuzz clean
+.PHONY: all setup build demo test e2e check format bench bench-timing bench-room fuzz clean
 
 all: build
 
@@ -34,6 +34,10 @@ bench: build
 
 bench-timing: build
 	.venv/bin/python bench/timing/run.py
+
+# Twenty-odd minutes, in which nothing else should run; `bench/room/run.py --short` takes 40 s.
+bench-room: build
+	.venv/bin/python bench/room/run.py
 
 # T: seconds for each target
 fuzz: setup

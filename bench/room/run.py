@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How true a recording of a room is: calls with an agent that answers after known delays, a silent third participant
+that hears both, and what the server reports of the recording.
+
+Prints three tables; docs/timing.md ("In a room") says what is in them. The exit status is 0 when all could be measured,
+whatever was found; 1 when something broke. With --short it is 1, too, when something was lost or is out of place, by
+bounds that hold on a busy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+# What it shares with the other benchmarks.
+sys.path.extend(str(_ROOT / folder) for folder in ("bench", "scripts"))
+
+from clocks import Figures, Reading
+from livekit_server import VERSION, LiveKitServer
+from measure import BenchError
+from report import tables, write_into
+from scenario import Call, long_call, short_calls, usual_call
+from shorter import failings
+from staging import perform
+from xrayd_process import Xrayd
+
+_ENV = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measures how true recordings of a room are.")
+    parser.add_argument("--short", action="store_true", help="two short calls, held against generous bounds")
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="calls of two minutes (default 5)")
+    parser.add_argument("--minutes", type=float, default=10, metavar="N", help="and one so long (default 10; 0: none)")
+    server = os.environ.get("XRAYD", _ROOT / "build" / "xrayd")
+    parser.add_argument("--server", type=Path, default=server, metavar="XRAYD")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what was recorded and heard there")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/timing.md")
+    options = parser.parse_args()
+    if options.short and options.write:
+        parser.error("--write wants the whole benchmark")
+    return options
+
+
+def calls_of(options: argparse.Namespace) -> list[Call]:
+    if options.short:
+        return short_calls()
+    calls = [usual_call(i) for i in range(options.runs)]
+    return calls + ([long_call(options.minutes)] if options.minutes else [])
+
+
+def heading(server: Path) -> str:
+    said = subprocess.run([server, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    git = ["git", "-C", _ROOT, "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
+    return (
+        f"{said}, commit {commit}; livekit-server {VERSION}, livekit {version('livekit')}; "
+        f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"load at the start {os.getloadavg()[0]:.1f}"
+    )
+
+
+def measure(calls: list[Call], server: Path, keep: Path | None) -> list[Figures]:
+    found: list[Figures] = []
+    with ExitStack() as stack:
+        if keep is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xray-room-")))
+        else:
+            folder = keep
+            folder.mkdir(parents=True)
+        livekit = stack.enter_context(LiveKitServer())
+        xrayd = stack.enter_context(Xrayd(folder / "data", binary=server, env=_ENV))
+        for call in calls:
+            begun = time.monotonic()
+            played = perform(call, livekit, xrayd, folder / call.name.replace(" ", "-"))
+            found.append(Reading(played).figures())
+            print(f"room: {call.name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+            if keep is None:
+                for path in played.folder.rglob("*"):  # a ten-minute call is half a gigabyte
+                    if path.is_file():
+                        path.unlink()
+    return found
+
+
+def main() -> int:
+    options = arguments()
+    start = time.monotonic()
+    try:
+        head = heading(options.server)
+        print(head, flush=True)
+        found = measure(calls_of(options), options.server, options.keep)
+    except (BenchError, RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
+        print(f"room: broke: {error}", file=sys.stderr)
+        return 1
+    print(tables(found))
+    print(f"{time.monotonic() - start:.0f} s")
+    if options.write:
+        write_into(_ROOT / "docs" / "timing.md", head, tables(found))
+    if not options.short:
+        return 0
+    wrong = failings(found)
+    for line in wrong:
+        print(f"room: {line}", file=sys.stderr)
+    print("nothing lost, all in order" if not wrong else f"{len(wrong)} failings")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
