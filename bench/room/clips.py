@@ -17,7 +17,7 @@ Pcm = npt.NDArray[np.int16]
 
 _LEVEL = 0.2
 _PIECE_MS = 50
-_BLOCK_MS = 10
+_BLOCK_MS = 5
 _EDGE_MS = 100
 _REACH_MS = 40  # a jitter buffer moves a piece by no more than that against the one before
 _SAME = 0.5  # of a piece that went through a codec; of two that have nothing in common it is 0.2 at most

@@ -21,6 +21,7 @@ from staging import Event, Played
 _WAV_HEADER = 44
 _REACH_S = 1.5
 _SEARCH_S = 15
+_MARGIN = RATE // 100
 MS = 1_000_000
 
 
@@ -55,6 +56,7 @@ class Figures:
     user_places: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     agent_places: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     user_samples_wrong: int = 0
+    agent_samples_wrong: int = 0
     agent_heard: list[Trace | None] = field(default_factory=list[Trace | None])
     agent_recorded: list[Trace | None] = field(default_factory=list[Trace | None])
     agent_observed: list[Trace | None] = field(default_factory=list[Trace | None])
@@ -104,6 +106,7 @@ class Reading:
         self._wav = _Channels.of(played.recording)
         self._observer = {name: Heard.read(played.folder, f"observer-{name}") for name in ("user", "agent")}
         self._user_sent = Heard.read(played.folder, "user-sent")
+        self._received = Heard.read(played.folder, "agent-received")
         self._agent_heard = Heard.read(played.folder, "agent-heard")
         self._agent_sent = Heard.read(played.folder, "agent-sent")
         self._said = {e["clip"]: e["at"] for e in played.agent if e["event"] == "says"}
@@ -180,8 +183,23 @@ class Reading:
         recorded = trace(self._wav.agent, said, start=guess - reach, end=guess + said.length + reach)
         observed, heard_start, heard_end = _in(self._observer["agent"], said, sent_ns)
         out.agent_recorded.append(recorded)
+        out.agent_samples_wrong += self._received_wrong(recorded, said, sent_ns)
         out.agent_observed.append(observed)
         return _Place(recorded, sent_ns, heard_start, heard_end)
+
+    def _received_wrong(self, recorded: Trace | None, said: Clip, about_ns: int) -> int:
+        """How many samples, from a little before the clip to a little after it, are in the recording otherwise than
+        LiveKit gave them to the driver: what the driver lost or doubled, whatever a jitter buffer had done before."""
+        received = _in(self._received, said, about_ns)[0]
+        if received is None:
+            return 0  # the driver was not given it
+        if recorded is None:
+            return said.length
+        first, last = received.start - _MARGIN, received.end + _MARGIN
+        shift = recorded.start - received.start
+        given, kept = self._received.pcm[first:last], self._wav.agent[first + shift : last + shift]
+        n = min(len(given), len(kept))
+        return len(given) - int(np.count_nonzero(given[:n] == kept[:n]))
 
     # What the clocks say.
 

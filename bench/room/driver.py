@@ -2,8 +2,8 @@
 """What is measured: `xray.run` with a `LiveKitRuntime`, as in a user's test, in a process of its own, so that its
 processor time and its memory are the driver's alone.
 
-What it gives to LiveKit is written down at that boundary, with the time: when the user's sound really left is not asked
-of what is measured.
+What it gives to LiveKit and takes from it is written down at that boundary, with the time: when the user's sound really
+left, and what was there to be recorded, is not asked of what is measured.
 """
 
 from __future__ import annotations
@@ -40,15 +40,24 @@ class Noted(LiveKitRuntime):
         return self.result
 
 
-def write_down(capture: Capture) -> None:
-    """From now on every frame that any source is given."""
-    given = rtc.AudioSource.capture_frame
+def write_down(sent: Capture, received: Capture) -> None:
+    """From now on every frame that a source is given, and every frame of the first stream."""
+    give, take = rtc.AudioSource.capture_frame, rtc.AudioStream.__anext__
+    first: list[rtc.AudioStream] = []
 
-    async def noted(self: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
-        capture.frame(bytes(frame.data))
-        await given(self, frame)
+    async def given(self: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
+        sent.frame(bytes(frame.data))
+        await give(self, frame)
 
-    rtc.AudioSource.capture_frame = noted
+    async def taken(self: rtc.AudioStream) -> rtc.AudioFrameEvent:
+        event = await take(self)
+        first[:] = first or [self]
+        if first[0] is self:
+            received.frame(bytes(event.frame.data))
+        return event
+
+    rtc.AudioSource.capture_frame = given
+    rtc.AudioStream.__anext__ = taken
 
 
 def progress(now: RunProgress) -> None:
@@ -66,11 +75,12 @@ async def drive(job: Job, _over: asyncio.Event) -> None:
     runtime = Noted(
         job.url, job.key, job.secret, job.room, mixdown_dir=job.path / "recording", cache_root=job.path / "cache"
     )
-    capture = Capture(job.path, "user-sent")
-    write_down(capture)
+    sent, received = Capture(job.path, "user-sent"), Capture(job.path, "agent-received")
+    write_down(sent, received)
     conversation = Conversation(f"room {job.call}", turns)
     result = await xray.run(conversation=conversation, runtime=runtime, xray_url=job.xray_url, progress=progress)
-    capture.close()
+    sent.close()
+    received.close()
     assert runtime.result is not None
     tell(
         "result",

@@ -51,6 +51,8 @@ class Spread:
 
     @classmethod
     def of(cls, errors: Sequence[float]) -> Spread:
+        if not errors:
+            return cls(LOST, LOST, LOST)
         sizes = sorted(abs(e) for e in errors)
         return cls(statistics.median_low(sorted(errors)), sizes[-(-len(sizes) * 95 // 100) - 1], sizes[-1])
 
@@ -64,10 +66,18 @@ def _ms(value: float, *, sign: bool = False) -> str:
     return f"{value:+.1f}" if sign else f"{value:.1f}"
 
 
+def _by_ear(figures: Figures) -> list[float]:
+    return [recording_ear(g) for g in figures.gaps if g.kind == "answer"]
+
+
+def _middle(figures: Figures) -> float:
+    return abs(Spread.of(_by_ear(figures)).median)
+
+
 def scatter(figures: Figures) -> float:
     """Of recording - ear in one call: the 95th percentile of the distance from its median."""
-    found = [recording_ear(g) for g in figures.gaps if g.kind == "answer"]
-    middle = statistics.median(found)
+    found = _by_ear(figures)
+    middle = Spread.of(found).median
     return Spread.of([f - middle for f in found]).p95 if math.isfinite(middle) else LOST
 
 
@@ -123,12 +133,13 @@ def lines(calls: Sequence[Figures]) -> list[Line]:
         Line(
             "reported - recording, p95", Spread.of([*map(reported_recording, answers)]).p95, "ms", 15, "81 (median 60)"
         ),
-        Line("recording - ear, median", abs(Spread.of([*map(recording_ear, answers)]).median), "ms", 15, "+19"),
+        Line("recording - ear, median, worst call", max(map(_middle, calls)), "ms", 15, "+19"),
         Line("recording - ear, scatter in a call, worst call", max(map(scatter, calls)), "ms", 5, "steps of 10"),
         Line(
             "anchor error beyond one leg, worst", max((abs(a) for c in calls for a in c.anchor), default=LOST), "ms", 20
         ),
         Line("user's samples recorded otherwise than played", sum(c.user_samples_wrong for c in calls), "", 0),
+        Line("agent's samples recorded otherwise than received", sum(c.agent_samples_wrong for c in calls), "", 0),
         Line("lost of the user's first syllable, as the agent heard it", _lost(heard, _head), "ms", 0, "137 to 177"),
         Line("lost of the user's last syllable, as the agent heard it", _lost(heard, _tail), "ms", 0),
         Line("lost or doubled inside, as the agent heard it", _lost(heard, _spoilt), "ms", 0),

@@ -20,9 +20,8 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
 # What it shares with the other benchmarks.
-sys.path.extend(str(_ROOT / folder) for folder in ("bench", "scripts"))
+sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in ("bench", "scripts"))
 
 from clocks import Figures, Reading
 from livekit_server import VERSION, LiveKitServer
@@ -30,8 +29,8 @@ from measure import BenchError
 from report import tables, write_into
 from scenario import Call, long_call, short_calls, usual_call
 from shorter import failings
-from staging import perform
-from xrayd_process import Xrayd
+from staging import Played, perform
+from xrayd_process import ROOT, Xrayd
 
 _ENV = {"XRAY_TRANSCRIPTION_PROVIDER": "none", "XRAY_JUDGE_PROVIDER": "lexical"}
 
@@ -41,9 +40,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="two short calls, held against generous bounds")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="calls of two minutes (default 5)")
     parser.add_argument("--minutes", type=float, default=10, metavar="N", help="and one so long (default 10; 0: none)")
-    server = os.environ.get("XRAYD", _ROOT / "build" / "xrayd")
+    server = os.environ.get("XRAYD", ROOT / "build" / "xrayd")
     parser.add_argument("--server", type=Path, default=server, metavar="XRAYD")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what was recorded and heard there")
+    parser.add_argument("--again", type=Path, metavar="FOLDER", help="play nothing: read what was kept there")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/timing.md")
     options = parser.parse_args()
     if options.short and options.write:
@@ -60,7 +60,7 @@ def calls_of(options: argparse.Namespace) -> list[Call]:
 
 def heading(server: Path) -> str:
     said = subprocess.run([server, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    git = ["git", "-C", _ROOT, "describe", "--always", "--dirty"]
+    git = ["git", "-C", ROOT, "describe", "--always", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
     return (
         f"{said}, commit {commit}; livekit-server {VERSION}, livekit {version('livekit')}; "
@@ -84,11 +84,17 @@ def measure(calls: list[Call], server: Path, keep: Path | None) -> list[Figures]
             played = perform(call, livekit, xrayd, folder / call.name.replace(" ", "-"))
             found.append(Reading(played).figures())
             print(f"room: {call.name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+            played.save()
             if keep is None:
                 for path in played.folder.rglob("*"):  # a ten-minute call is half a gigabyte
                     if path.is_file():
                         path.unlink()
     return found
+
+
+def read_again(folder: Path) -> list[Figures]:
+    kept = sorted(folder.glob("*/played.json"), key=lambda path: path.stat().st_mtime)
+    return [Reading(Played.load(path.parent)).figures() for path in kept]
 
 
 def main() -> int:
@@ -97,14 +103,17 @@ def main() -> int:
     try:
         head = heading(options.server)
         print(head, flush=True)
-        found = measure(calls_of(options), options.server, options.keep)
+        again: Path | None = options.again
+        found = read_again(again) if again else measure(calls_of(options), options.server, options.keep)
+        if not found:
+            raise BenchError("there is no call to measure")
     except (BenchError, RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
         print(f"room: broke: {error}", file=sys.stderr)
         return 1
     print(tables(found))
     print(f"{time.monotonic() - start:.0f} s")
     if options.write:
-        write_into(_ROOT / "docs" / "timing.md", head, tables(found))
+        write_into(ROOT / "docs" / "timing.md", head, tables(found))
     if not options.short:
         return 0
     wrong = failings(found)

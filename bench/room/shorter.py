@@ -36,6 +36,8 @@ def _of(call: Figures) -> list[str]:
         out += [f"{what}, clip {i}: {_words(t)}" for i, t in enumerate(traces) if not _whole(t)]
     if call.user_samples_wrong:
         out.append(f"{call.user_samples_wrong} samples of the user's are recorded otherwise than played")
+    if call.agent_samples_wrong:
+        out.append(f"{call.agent_samples_wrong} samples of the agent's are recorded otherwise than received")
     if call.out_of_order:
         out.append("clips are out of order")
     out += [f"barge-in {i} is not flagged" for i, flag in enumerate(call.interrupted) if not flag]

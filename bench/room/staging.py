@@ -24,7 +24,7 @@ from clips import PER_MS, RATE, Pcm
 from livekit_server import LiveKitServer
 from measure import BenchError
 from part import Job
-from scenario import Call, Exchange
+from scenario import Call, Exchange, call_named
 from xrayd_process import ROOT, Xrayd
 
 _HERE = Path(__file__).resolve().parent
@@ -174,6 +174,17 @@ class Played:
     driver: list[Event]
     agent: list[Event]
     transcripts: list[str]
+
+    def save(self) -> None:
+        """Beside the recordings, for another look at them."""
+        what = {name: str(value) if isinstance(value, Path) else value for name, value in vars(self).items()}
+        (self.folder / "played.json").write_text(json.dumps({**what, "call": self.call.name}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Played:
+        what: dict[str, Any] = json.loads((folder / "played.json").read_text())
+        recording = folder / "recording" / Path(what["recording"]).name
+        return cls(**{**what, "call": call_named(what["call"]), "folder": folder, "recording": recording})
 
 
 def perform(call: Call, livekit: LiveKitServer, xrayd: Xrayd, folder: Path) -> Played:
