@@ -14,7 +14,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -25,7 +24,7 @@ sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in 
 
 from clocks import Figures, Reading
 from livekit_server import VERSION, LiveKitServer
-from measure import BenchError
+from measure import BenchError, scratch
 from report import tables, write_into
 from scenario import Call, long_call, short_calls, usual_call
 from shorter import failings
@@ -73,7 +72,7 @@ def measure(calls: list[Call], server: Path, keep: Path | None) -> list[Figures]
     found: list[Figures] = []
     with ExitStack() as stack:
         if keep is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xray-room-")))
+            folder = stack.enter_context(scratch())
         else:
             folder = keep
             folder.mkdir(parents=True)

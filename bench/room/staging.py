@@ -183,8 +183,9 @@ class Played:
     @classmethod
     def load(cls, folder: Path) -> Played:
         what: dict[str, Any] = json.loads((folder / "played.json").read_text())
-        recording = folder / "recording" / Path(what["recording"]).name
-        return cls(**{**what, "call": call_named(what["call"]), "folder": folder, "recording": recording})
+        what["recording"] = folder / "recording" / Path(what["recording"]).name
+        what["call"], what["folder"] = call_named(what["call"]), folder
+        return cls(**what)
 
 
 def perform(call: Call, livekit: LiveKitServer, xrayd: Xrayd, folder: Path) -> Played:
