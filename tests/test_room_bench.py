@@ -138,7 +138,7 @@ def test_drift_is_the_slope_and_a_step_is_hardly_any() -> None:
     seconds = [float(t) for t in range(0, 600, 5)]
     assert abs(drift_ms([(t, 3 + t * 0.01) for t in seconds]) - 6) < 1e-6
     assert drift_ms([(t, 10.0 * (t > 30)) for t in seconds]) == 0
-    assert drift_ms([(0, 0), (1, 5)]) == 0
+    assert drift_ms([(0, 0), (1, 5)]) == math.inf
 
 
 # What is said.
@@ -203,6 +203,8 @@ def good() -> Figures:
         barges=[WHOLE],
         interrupted=[True],
         waits=[830.0],
+        cpu_percent=8.0,
+        rss_growth_mb=1.0,
         seconds=700,
         user_places=[(float(t), 0.0) for t in range(10)],
         agent_places=[(float(t), 0.0) for t in range(10)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from capture import FRAME, FRAME_NS, Capture
 from clips import PER_MS, RATE, Clip, Pcm
 from clocks import Figures, Reading
+from measure import BenchError
 from report import recording_ear, reported_recording
 from scenario import call_named
 from staging import Event, Played
@@ -180,3 +181,9 @@ def test_what_the_agent_did_not_hear_is_seen(tmp_path: Path) -> None:
     lost = [t.lost_head_ms for t in found.agent_heard if t is not None]
     assert 140 <= max(lost) <= 150
     assert sorted(lost)[-2] == 0
+
+
+def test_a_wall_clock_that_was_set_meanwhile_spoils_the_call(tmp_path: Path) -> None:
+    read(made(), tmp_path)
+    with pytest.raises(BenchError, match="set by 1000 ms"):
+        Reading(replace(Played.load(tmp_path), clock_moved_ns=10**9)).figures()

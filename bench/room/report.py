@@ -82,7 +82,7 @@ def scatter(figures: Figures) -> float:
 
 
 def _lost(traces: Sequence[Trace | None], of: Callable[[Trace], float]) -> float:
-    return max((LOST if t is None else of(t) for t in traces), default=0.0)
+    return max((LOST if t is None else of(t) for t in traces), default=LOST)
 
 
 def _spoilt(trace: Trace) -> float:

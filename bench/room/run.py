@@ -82,7 +82,9 @@ def measure(calls: list[Call], server: Path, keep: Path | None) -> list[Figures]
             begun = time.monotonic()
             played = perform(call, livekit, xrayd, folder / call.name.replace(" ", "-"))
             found.append(Reading(played).figures())
-            print(f"room: {call.name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+            took = f"room: {call.name}: {time.monotonic() - begun:.0f} s"
+            guessed = f", the agent missed {found[-1].guessed} marks" if found[-1].guessed else ""
+            print(took + guessed, file=sys.stderr, flush=True)
             played.save()
             if keep is None:
                 for path in played.folder.rglob("*"):  # a ten-minute call is half a gigabyte
