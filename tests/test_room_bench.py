@@ -235,6 +235,7 @@ def test_a_true_recording_meets_every_goal() -> None:
         ({"agent_recorded": [replace(WHOLE, stretched_ms=-600.0)]}, "lost or doubled inside, in", "-600.0 ms longer"),
         ({"agent_recorded": [None]}, "lost of the agent's first", "is not there"),
         ({"agent_heard": []}, "", "nothing was measured"),
+        ({"agent_places": [(1.0, -61.0)]}, "recorded place", "off by"),
         ({"user_samples_wrong": 1}, "user's samples", "1 samples of the user's"),
         ({"agent_samples_wrong": 1}, "agent's samples", "1 samples of the agent's"),
         ({"out_of_order": 1}, "clips out of order", "out of order"),

@@ -129,6 +129,8 @@ def test_every_clock_of_a_call_is_read_as_it_was_made(tmp_path: Path) -> None:
     assert abs(reported_recording(barge)) <= 1.01
     assert found.interrupted == [True]
     assert max(abs(error) for error in found.anchor) < 3.05
+    assert (len(found.user_places), len(found.agent_places)) == (4, 4)
+    assert max(abs(off) for _, off in (*found.user_places, *found.agent_places)) < 0.05
     assert (found.user_samples_wrong, found.agent_samples_wrong, found.out_of_order) == (0, 0, 0)
     assert (found.transcripts_wrong, found.guessed) == (0, 0)
     traces = [*found.agent_heard, *found.agent_recorded, *found.agent_observed, *found.barges]

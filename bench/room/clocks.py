@@ -54,7 +54,8 @@ class Figures:
     user_leg: float = 0.0
     agent_leg: float = 0.0
     anchor: list[float] = field(default_factory=list[float])
-    # Of every clip: seconds into the call, and its place in the recording minus when it left.
+    # Of every clip: seconds into the call, and its place in the recording minus when it passed between the driver and
+    # LiveKit: no network is in it.
     user_places: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     agent_places: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     user_samples_wrong: int = 0
@@ -90,15 +91,16 @@ class _Channels:
 
 @dataclass(frozen=True)
 class _Place:
-    """A clip by each clock: in the recording, when it left, and when the observer heard it."""
+    """A clip by each clock: in the recording, when it left, when the driver gave or got it, when it was observed."""
 
     recorded: Trace | None
     sent_ns: int | None
+    passed_ns: int | None
     heard_start_ns: int | None
     heard_end_ns: int | None
 
 
-_NOWHERE = _Place(None, None, None, None)
+_NOWHERE = _Place(None, None, None, None, None)
 
 
 class Reading:
@@ -174,7 +176,7 @@ class Reading:
         _, sent, _ = _in(self._user_sent, clip, when)
         _, heard_start, heard_end = _in(self._observer["user"], clip, when)
         out.agent_heard.append(_in(self._agent_heard, clip, when)[0])
-        return _Place(recorded, sent, heard_start, heard_end)
+        return _Place(recorded, sent, sent, heard_start, heard_end)
 
     def _agent(self, clip: Clip, out: Figures) -> _Place:
         at = self._said.get(clip.seed)
@@ -189,14 +191,14 @@ class Reading:
         recorded = trace(self._wav.agent, said, start=guess - reach, end=guess + said.length + reach)
         observed, heard_start, heard_end = _in(self._observer["agent"], said, sent_ns)
         out.agent_recorded.append(recorded)
-        out.agent_samples_wrong += self._received_wrong(recorded, said, sent_ns)
+        received, passed_ns, _ = _in(self._received, said, sent_ns)
+        out.agent_samples_wrong += self._received_wrong(recorded, received, said)
         out.agent_observed.append(observed)
-        return _Place(recorded, sent_ns, heard_start, heard_end)
+        return _Place(recorded, sent_ns, passed_ns, heard_start, heard_end)
 
-    def _received_wrong(self, recorded: Trace | None, said: Clip, about_ns: int) -> int:
+    def _received_wrong(self, recorded: Trace | None, received: Trace | None, said: Clip) -> int:
         """How many samples, from a little before the clip to a little after it, are in the recording otherwise than
         LiveKit gave them to the driver: what the driver lost or doubled, whatever a jitter buffer had done before."""
-        received = _in(self._received, said, about_ns)[0]
         if received is None:
             return 0  # the driver was not given it
         if recorded is None:
@@ -279,10 +281,12 @@ class Reading:
             if place.recorded is None or place.sent_ns is None:
                 continue
             at = place.recorded.start
-            after = (self._played.started_at_ns + at * NS_PER_S // RATE - place.sent_ns) / MS
+            recorded_ns = self._played.started_at_ns + at * NS_PER_S // RATE
             by_user = name in ("question", "barge")
-            out.anchor.append(after if by_user else after - out.agent_leg)
-            (out.user_places if by_user else out.agent_places).append((at / RATE, after))
+            out.anchor.append((recorded_ns - place.sent_ns) / MS - (0 if by_user else out.agent_leg))
+            if place.passed_ns is not None:
+                places_of = out.user_places if by_user else out.agent_places
+                places_of.append((at / RATE, (recorded_ns - place.passed_ns) / MS))
 
     def _transcripts(self, out: Figures) -> None:
         """Of calls with answers alone: elsewhere two of the agent's sounds may be one turn."""

@@ -81,6 +81,10 @@ def scatter(figures: Figures) -> float:
     return Spread.of([f - middle for f in found]).p95 if math.isfinite(middle) else LOST
 
 
+def _misplaced(calls: Sequence[Figures]) -> float:
+    return max((abs(off) for c in calls for _, off in (*c.user_places, *c.agent_places)), default=LOST)
+
+
 def _lost(traces: Sequence[Trace | None], of: Callable[[Trace], float]) -> float:
     return max((LOST if t is None else of(t) for t in traces), default=LOST)
 
@@ -138,6 +142,7 @@ def lines(calls: Sequence[Figures]) -> list[Line]:
         Line(
             "anchor error beyond one leg, worst", max((abs(a) for c in calls for a in c.anchor), default=LOST), "ms", 20
         ),
+        Line("recorded place against the moment at LiveKit's boundary, worst", _misplaced(calls), "ms", 10),
         Line("user's samples recorded otherwise than played", sum(c.user_samples_wrong for c in calls), "", 0),
         Line("agent's samples recorded otherwise than received", sum(c.agent_samples_wrong for c in calls), "", 0),
         Line("lost of the user's first syllable, as the agent heard it", _lost(heard, _head), "ms", 0, "137 to 177"),

@@ -17,6 +17,7 @@ from report import recording_ear, reported_recording
 # Of what a receiver may invent or leave out, by its jitter buffer, when packets come late.
 _NETWORK_MS = 150
 _REPORT_MS = 30
+_PLACE_MS = 60
 _WAIT_MS = 3000
 _EDGE_MS = 60
 
@@ -34,6 +35,9 @@ def _of(call: Figures) -> list[str]:
         if not traces:
             out.append(f"{what}: nothing was measured")
         out += [f"{what}, clip {i}: {_words(t)}" for i, t in enumerate(traces) if not _whole(t)]
+    places = [off for _, off in (*call.user_places, *call.agent_places)]
+    if not places or max(map(abs, places)) > _PLACE_MS:
+        out.append(f"places in the recording are off by {places} ms")
     if call.user_samples_wrong:
         out.append(f"{call.user_samples_wrong} samples of the user's are recorded otherwise than played")
     if call.agent_samples_wrong:
