@@ -70,6 +70,11 @@ def _by_ear(figures: Figures) -> list[float]:
     return [recording_ear(g) for g in figures.gaps if g.kind == "answer"]
 
 
+def _by_time(figures: Figures) -> list[tuple[float, float]]:
+    found = [(g.at_s, recording_ear(g)) for g in figures.gaps if g.kind == "answer"]
+    return [(at_s, error) for at_s, error in found if math.isfinite(error)]
+
+
 def _middle(figures: Figures) -> float:
     return abs(Spread.of(_by_ear(figures)).median)
 
@@ -169,6 +174,7 @@ def lines(calls: Sequence[Figures]) -> list[Line]:
         ]
     if longest.seconds > 300:
         out += [
+            Line("drift of recording - ear in ten minutes", abs(drift_ms(_by_time(longest))), "ms", 1),
             Line("drift of the user's side in ten minutes", abs(drift_ms(longest.user_places)), "ms", 1),
             Line("drift of the agent's side in ten minutes", abs(drift_ms(longest.agent_places)), "ms", 1),
             Line("driver's processor time, of one core", longest.cpu_percent, "%", 15),
@@ -212,7 +218,7 @@ def _by_call(calls: Sequence[Figures]) -> str:
         answers = [g for g in c.gaps if g.kind == "answer"]
         pairs = [Spread.of([*map(pair, answers)]).text() for pair in (reported_recording, recording_ear)]
         waits = f"{_ms(statistics.median(c.waits))} {_ms(max(c.waits))}" if c.waits else ""
-        network = _ms(_lost([*c.agent_observed, *c.agent_heard], _spoilt))
+        network = _ms(_lost([*c.agent_observed, *c.agent_heard], lambda t: max(_spoilt(t), t.lost_ms)))
         row = [c.name, c.joins, c.words, f"{c.seconds:.0f}", str(len(answers)), f"{c.user_leg:.1f} {c.agent_leg:.1f}"]
         rows.append([*row, *pairs, _ms(scatter(c)), waits, network, f"{c.cpu_percent:.1f}%"])
     return _grid(rows, {0, 1, 2})

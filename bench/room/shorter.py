@@ -2,8 +2,10 @@
 """What must hold of a call whatever else the machine does. Pure.
 
 A jitter buffer on a busy machine stretches, shortens and fills in sound, for every listener alike; that is no fault of
-the recording. So this asks whether all of it is there, in order, and whether the report says of the recording what is
-in it. The figures are the whole benchmark's, on a machine that does nothing else.
+the recording, and now and then it costs a tenth of a second of somebody. So this asks whether the driver recorded what it
+gave and what it was given, to the sample, whether all is there, in order, and whether the report says of the recording
+what is in it; of each side it forgives one clip a call that is spoilt. The figures are the whole benchmark's, on a machine
+that does nothing else.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ _REPORT_MS = 30
 _PLACE_MS = 60
 _WAIT_MS = 3000
 _EDGE_MS = 60
+_FORGIVEN = 1
 
 
 def failings(calls: Sequence[Figures]) -> list[str]:
@@ -34,7 +37,9 @@ def _of(call: Figures) -> list[str]:
     for what, traces in (("what the agent heard", call.agent_heard), ("the agent's side", call.agent_recorded)):
         if not traces:
             out.append(f"{what}: nothing was measured")
-        out += [f"{what}, clip {i}: {_words(t)}" for i, t in enumerate(traces) if not _whole(t)]
+        spoilt = [f"{what}, clip {i}: {_words(t)}" for i, t in enumerate(traces) if not _whole(t)]
+        if len(spoilt) > _FORGIVEN or None in traces:
+            out += spoilt
     places = [off for _, off in (*call.user_places, *call.agent_places)]
     if not places or max(map(abs, places)) > _PLACE_MS:
         out.append(f"places in the recording are off by {places} ms")
