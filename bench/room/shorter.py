@@ -2,10 +2,10 @@
 """What must hold of a call whatever else the machine does. Pure.
 
 A jitter buffer on a busy machine stretches, shortens and fills in sound, for every listener alike; that is no fault of
-the recording, and now and then it costs a tenth of a second of somebody. So this asks whether the driver recorded what it
-gave and what it was given, to the sample, whether all is there, in order, and whether the report says of the recording
-what is in it; of each side it forgives one clip a call that is spoilt. The figures are the whole benchmark's, on a machine
-that does nothing else.
+the recording, and now and then it costs a tenth of a second of somebody. So this asks whether the driver recorded what
+it gave and what it was given, to the sample, whether all is there, in order, and whether the report says of the
+recording what is in it; of each side it forgives one clip a call that is spoilt. The figures are the whole benchmark's,
+on a machine that does nothing else.
 """
 
 from __future__ import annotations
