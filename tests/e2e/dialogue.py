@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said in the calls of these tests, on both sides. The agents import it too."""
+
+from __future__ import annotations
+
+REQUEST = "Hello, I would like to book a table for two people."
+WHICH_DAY = "Good morning. For which day would you like to book the table?"
+WHEN = "For Friday evening at seven o'clock, please."
+BOOKED = "Your table for two is booked for Friday at seven o'clock."
+LOST = "I am sorry, I did not understand you."
+
+TOOL = "book_table"
+TOOL_ARGS = {"day": "Friday", "time": "19:00", "guests": 2}
+
+AGENT_VOICE = "rms"
+MODEL = "scripted-1"
+PROVIDER = "scripted"
+TOKENS = (120, 30, 150)  # input, output, total
+
+CRASHES = "crash"
+"""In a room whose name begins like this the agent dies in the midst of its first answer."""

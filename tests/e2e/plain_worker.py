@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The example's agent as it is before its authors have heard of xray."""
+
+from __future__ import annotations
+
+from livekit.agents import AgentSession, JobContext
+from worker import BookingAgent, models
+
+
+async def entrypoint(ctx: JobContext) -> None:
+    await ctx.connect()
+    session = AgentSession(**models())
+    await session.start(BookingAgent(), room=ctx.room)
