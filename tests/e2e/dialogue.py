@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 REQUEST = "Hello, I would like to book a table for two people."
-WHICH_DAY = "Good morning. For which day would you like to book the table?"
-WHEN = "For Friday evening at seven o'clock, please."
+WHICH_DAY = "Which day would you like?"
+WHEN = "On Friday at seven o'clock, please."
 BOOKED = "Your table for two is booked for Friday at seven o'clock."
 LOST = "I am sorry, I did not understand you."
 
@@ -18,4 +18,4 @@ PROVIDER = "scripted"
 TOKENS = (120, 30, 150)  # input, output, total
 
 CRASHES = "crash"
-"""In a room whose name begins like this the agent dies in the midst of its first answer."""
+"""In a room whose name begins like this the agent dies while it says BOOKED."""

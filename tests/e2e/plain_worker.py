@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from livekit.agents import AgentSession, JobContext
+
 from worker import BookingAgent, models
 
 

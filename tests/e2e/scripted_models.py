@@ -11,16 +11,17 @@ import os
 import signal
 from typing import Any
 
-import dialogue
-import flite
 from livekit import rtc
 from livekit.agents import get_job_context, llm, stt, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
 
+import dialogue
+import flite
+
 LOUD = 300  # mean of |sample|
 SPEECH_MIN_S = 0.3
 SILENCE_S = 0.6  # longer than any pause within a sentence of flite's
-CRASHES_AFTER_S = 1.5
+CRASHES_AFTER_S = 2.0
 PIECE_S = 0.1
 
 
@@ -112,9 +113,7 @@ class ScriptedThought(llm.LLMStream):
             return llm.ChoiceDelta(role="assistant", content=dialogue.BOOKED)
         said = next((i.text_content or "" for i in reversed(items) if i.type == "message" and i.role == "user"), "")
         if said == dialogue.WHEN:
-            call = llm.FunctionToolCall(
-                name=dialogue.TOOL, arguments=json.dumps(dialogue.TOOL_ARGS), call_id="call_1"
-            )
+            call = llm.FunctionToolCall(name=dialogue.TOOL, arguments=json.dumps(dialogue.TOOL_ARGS), call_id="call_1")
             return llm.ChoiceDelta(role="assistant", tool_calls=[call])
         text = dialogue.WHICH_DAY if said == dialogue.REQUEST else dialogue.LOST
         return llm.ChoiceDelta(role="assistant", content=text)
@@ -125,9 +124,7 @@ class ScriptedThought(llm.LLMStream):
 
 class FliteTTS(tts.TTS):
     def __init__(self, *, crashes: bool) -> None:
-        super().__init__(
-            capabilities=tts.TTSCapabilities(streaming=False), sample_rate=flite.RATE, num_channels=1
-        )
+        super().__init__(capabilities=tts.TTSCapabilities(streaming=False), sample_rate=flite.RATE, num_channels=1)
         self.crashes = crashes
 
     def synthesize(
@@ -141,10 +138,8 @@ class FliteStream(tts.ChunkedStream):
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         pcm = await asyncio.to_thread(flite.speak, self.input_text, voice=dialogue.AGENT_VOICE)
-        output_emitter.initialize(
-            request_id="flite", sample_rate=flite.RATE, num_channels=1, mime_type="audio/pcm"
-        )
-        if self._tts.crashes:
+        output_emitter.initialize(request_id="flite", sample_rate=flite.RATE, num_channels=1, mime_type="audio/pcm")
+        if self._tts.crashes and self.input_text == dialogue.BOOKED:
             await self._crash(output_emitter, pcm)
         output_emitter.push(pcm)
         output_emitter.flush()

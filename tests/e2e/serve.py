@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`serve.py MODULE start`: what `python MODULE.py start` does, in production mode with process jobs; but a busy machine
-is no reason to refuse a job or to give a process up, and the port of the health check is any."""
+is no reason to get no job or to give a process up, and the health check has any port."""
 
 from __future__ import annotations
 
 import importlib
-import math
 import sys
 
 from livekit.agents import JobExecutorType, WorkerOptions, cli
+
+
+def idle() -> float:
+    """The load as the worker tells it. LiveKit's server gives no jobs to workers at 1.0."""
+    return 0.0
+
 
 if __name__ == "__main__":
     module = importlib.import_module(sys.argv.pop(1))
@@ -18,7 +23,7 @@ if __name__ == "__main__":
             job_executor_type=JobExecutorType.PROCESS,
             multiprocessing_context="forkserver",
             num_idle_processes=1,
-            load_threshold=math.inf,
+            load_fnc=idle,
             initialize_process_timeout=60,
             shutdown_process_timeout=20,
             drain_timeout=10,

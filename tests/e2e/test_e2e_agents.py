@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example in examples/livekit-voice-agent against everything that is real: a livekit-server, a livekit-agents worker
-with jobs in processes, xrayd. Only the agent's models are scripted.
+"""The example in examples/livekit-voice-agent, against everything that is real: a livekit-server, a livekit-agents
+worker with jobs in processes, xrayd. Only the agent's models are scripted.
 
 No bound of time in here is about how fast anything is: see bench/.
 """
@@ -8,30 +8,29 @@ No bound of time in here is about how fast anything is: see bench/.
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import re
 import subprocess
-import sys
 import uuid
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 import dialogue
 import flite
-import httpx
-import pytest
-from test_booking import BOOKING
-from workers import EXAMPLE, NEWEST, OLDER, Worker, environment, python
-
 import xray
 from api import Api, Json
 from livekit_server import LiveKitServer
+from test_booking import BOOKING
 from vendors import Asked, Vendors
 from vendors.audio import Wav
+from waiting import eventually
+from workers import EXAMPLE, NEWEST, OLDER, environment, python, running_worker
 from xray.errors import AgentNotJoinedError
 from xray.runtime.livekit import LiveKitRuntime
 from xrayd_process import ROOT, Xrayd
@@ -39,6 +38,9 @@ from xrayd_process import ROOT, Xrayd
 pytestmark = pytest.mark.e2e
 
 SAID = (dialogue.REQUEST, dialogue.WHICH_DAY, dialogue.WHEN, dialogue.BOOKED)
+SHORTER_S, LONGER_S = 0.15, 0.5
+LOUD = 600
+SILENCE_MS = 500  # the agent's hearing waits for 600
 JUDGED = (93, "The booking is confirmed.")
 
 
@@ -52,22 +54,31 @@ def environments() -> None:
 # --- the server with the tests' double of OpenAI's API ---
 
 
+@cache
+def lengths_s() -> dict[str, float]:
+    """How long each line is, without the silence at both ends: no two are alike."""
+    voices = ("slt", dialogue.AGENT_VOICE) * 2
+    lengths = {text: voiced_s(flite.speak(text, voice=voice)) for text, voice in zip(SAID, voices, strict=True)}
+    assert all(b - a > LONGER_S for a, b in pairwise(sorted(lengths.values()))), lengths
+    return lengths
+
+
+def is_whole(text: str, seconds: float) -> bool:
+    """Nothing of the line is missing. On a machine that is busy an agent's speech may have gaps."""
+    return -SHORTER_S < seconds - lengths_s()[text] < LONGER_S
+
+
+def voiced_s(pcm: bytes) -> float:
+    samples, step = memoryview(pcm).cast("h"), flite.RATE // 100
+    loud = [i for i in range(0, len(samples), step) if max(map(abs, samples[i : i + step])) > LOUD]
+    return (loud[-1] + step - loud[0]) / flite.RATE
+
+
 def hear(wav: Wav) -> str:
-    """The line that is as long as the recording: no two are alike."""
-    lines = {text: voiced_s(flite.speak(text, voice=voice), flite.RATE) for text, voice in VOICES.items()}
-    text = min(lines, key=lambda line: abs(lines[line] - wav.seconds))
-    assert abs(lines[text] - wav.seconds) < 0.3, f"{wav.seconds:.2f} s were heard; lines: {lines}"
+    """The line that is as long as the recording."""
+    text = min(lengths_s(), key=lambda line: abs(lengths_s()[line] - wav.seconds))
+    assert is_whole(text, wav.seconds), f"{wav.seconds:.2f} s were heard; the lines: {lengths_s()}"
     return text
-
-
-VOICES = dict(zip(SAID, ("slt", dialogue.AGENT_VOICE) * 2, strict=True))
-
-
-def voiced_s(pcm: bytes, rate: int) -> float:
-    """Without the silence at both ends."""
-    samples = memoryview(pcm).cast("h")
-    loud = [i for i in range(0, len(samples), rate // 100) if max(map(abs, samples[i : i + rate // 100])) > 300]
-    return (loud[-1] - loud[0]) / rate + 0.01
 
 
 @dataclass
@@ -119,12 +130,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @contextmanager
 def worker(xray_url: str, *, module: str = "worker", release: str = NEWEST) -> Iterator[LiveKitServer]:
     """A LiveKit server with a worker at it."""
-    with LiveKitServer() as livekit, Worker(livekit, xray_url, module=module, release=release).running() as running:
-        try:
-            yield livekit
-        except BaseException:
-            sys.stderr.write(running.printed)
-            raise
+    with LiveKitServer() as livekit, running_worker(livekit, xray_url, module=module, release=release):
+        yield livekit
 
 
 def call(livekit: LiveKitServer, server: Server, kind: str = "booking", **timeouts: float) -> xray.ReplayResult:
@@ -143,6 +150,7 @@ def statuses(result: xray.ReplayResult) -> dict[tuple[int, str], str]:
     return {(outcome.turn_idx, outcome.kind): str(outcome.status) for outcome in result.assertions}
 
 
+assert [turn.text for turn in BOOKING.turns] == [dialogue.REQUEST, None, dialogue.WHEN, None]
 ALL_PASSED = {(i, check.kind): "passed" for i, turn in enumerate(BOOKING.turns) for check in turn.assertions}
 
 
@@ -150,36 +158,22 @@ ALL_PASSED = {(i, check.kind): "passed" for i, turn in enumerate(BOOKING.turns) 
 
 
 def check_turns(detail: Json) -> None:
-    """Both sides took turns, and every answer's time is known."""
+    """Both sides took turns; each line is there as long as it is; the time of every answer is known."""
     turns = detail["turns"]
     assert [turn["role"] for turn in turns] == ["user", "agent", "user", "agent"]
     edges = [ms for turn in turns for ms in (turn["voice_start_ms"], turn["voice_end_ms"])]
     assert edges == sorted(edges)
+    for turn, text in zip(turns, SAID, strict=True):
+        assert is_whole(text, (turn["voice_end_ms"] - turn["voice_start_ms"]) / 1000), text
     answers = [row for row in detail["turn_metrics"] if row["role"] == "agent"]
     assert [row["turn_idx"] for row in answers] == [1, 3]
     for row in answers:
-        # It waits for SILENCE_S, at the least; and no answer is later than the next thing that is said.
-        assert 500 < row["agent_response_ms"] < 5000
+        assert SILENCE_MS < row["agent_response_ms"] < 5000
         assert row["interrupted"] is False
 
 
-def check_lengths(detail: Json) -> None:
-    """Each line is in the recording from its first to its last syllable."""
-    for turn, (text, voice) in zip(detail["turns"], VOICES.items(), strict=True):
-        said_s = voiced_s(flite.speak(text, voice=voice), flite.RATE)
-        assert abs((turn["voice_end_ms"] - turn["voice_start_ms"]) / 1000 - said_s) < 0.3, text
-
-
-def check_recording(server: Server, replay: str) -> float:
-    """It is one of a call. Its length in seconds."""
-    reply = server.api.http.get(f"/v1/replays/{replay}/audio")
-    with wave.open(io.BytesIO(reply.content)) as recording:
-        assert (recording.getnchannels(), recording.getsampwidth(), recording.getframerate()) == (2, 2, 48_000)
-        return recording.getnframes() / 48_000
-
-
 def check_tool(detail: Json) -> None:
-    """The agent's own span of it, between the question that is its cause and the answer that tells of it."""
+    """Called once, after the question that is its cause and before the answer that tells of it."""
     [made] = detail["tool_calls"]
     assert made["name"] == dialogue.TOOL
     assert json.loads(made["args_json"]) == dialogue.TOOL_ARGS
@@ -189,54 +183,136 @@ def check_tool(detail: Json) -> None:
 
 
 def check_models(detail: Json, *, provider: str | None) -> None:
-    """Three calls: the question, the tool, what came of it."""
+    """The model was called three times: for the question, the tool, and what came of it."""
     of_llm = [row for row in detail["model_usage"] if row["model"] == dialogue.MODEL]
     assert [row["provider"] for row in of_llm] == [provider] * 3
     tokens = [(row["input_tokens"], row["output_tokens"], row["total_tokens"]) for row in of_llm]
     assert tokens == [dialogue.TOKENS] * 3
-    at = [row["audio_offset_ms"] for row in of_llm]
-    turns = detail["turns"]
+    at, turns = [row["audio_offset_ms"] for row in of_llm], detail["turns"]
     assert turns[0]["voice_end_ms"] < at[0] < turns[1]["voice_start_ms"]
     assert turns[2]["voice_end_ms"] < at[1] <= at[2] < turns[3]["voice_start_ms"]
 
 
-def check_spans(detail: Json, *, turn: str) -> None:
-    """The agent's spans and the driver's are the replay's."""
-    names = [span["name"] for span in detail["spans"]]
-    assert names.count("xray.turn") == len(BOOKING.turns)
-    assert names.count(turn) == 2
-    assert {"agent_session", "llm_request", "function_tool", "tts_request", "user_turn"} <= set(names)
-    services = {json.loads(span["attributes_json"]).get("service.name") for span in detail["spans"]}
-    print(services)
+def check_spans(server: Server, replay: str, **agent: int) -> None:
+    """The driver's and the agent's own are the replay's. The last one comes when the agent has left the room."""
+
+    def names() -> list[str]:
+        return [span["name"] for span in server.api.detail(replay)["spans"]]
+
+    eventually(lambda: "agent_session" in names(), within_s=60)
+    found = names()
+    expected = agent | {"xray.turn": len(BOOKING.turns), "function_tool": 1}
+    assert {name: found.count(name) for name in expected} == expected
+    assert {"user_turn", "llm_request", "tts_request"} <= set(found)
 
 
 def check_judge(server: Server, result: xray.ReplayResult) -> None:
     [judge] = result.judges
-    assert (judge.kind, str(judge.status), judge.score, judge.reason) == ("text_match", "passed", *JUDGED)
+    assert (judge.kind, judge.status.value, judge.score, judge.reason) == ("text_match", "passed", *JUDGED)
     assert server.asked is not None
     assert server.asked.reference == BOOKING.judges[0].params["reference"]
     assert server.asked.transcript is not None
-    assert all(line in server.asked.transcript for line in SAID)
+    places = [server.asked.transcript.index(line) for line in SAID]
+    assert places == sorted(places)
 
 
-def test_the_example_as_its_readme_has_it(local: Server, tmp_path: Path) -> None:
+def check_exact(server: Server, result: xray.ReplayResult, *, provider: str | None, **spans: int) -> None:
+    """All of it, of a call whose every text is known."""
+    assert result.passed, xray.format_failures(result)
+    assert statuses(result) == ALL_PASSED
+    check_judge(server, result)
+    detail = server.api.detail(result.replay_id)
+    assert [row["text"] for row in detail["transcripts"]] == list(SAID)
+    check_turns(detail)
+    check_tool(detail)
+    check_models(detail, provider=provider)
+    check_spans(server, result.replay_id, **spans)
+    times = [(turn.turn_idx, turn.role.value, turn.agent_response_ms) for turn in result.metrics]
+    assert times == [(row["turn_idx"], row["role"], row["agent_response_ms"]) for row in detail["turn_metrics"]]
+
+
+# --- the tests ---
+
+
+@pytest.fixture(scope="module")
+def newest(local: Server) -> Iterator[LiveKitServer]:
+    """A worker of the newest release, whose spans go to the server with the local transcriber."""
     with worker(local.url) as livekit:
-        ran = subprocess.run(
-            [python(NEWEST), "-m", "pytest", "-p", "no:cacheprovider", "-q", "test_booking.py"],
-            cwd=EXAMPLE,
-            env=environment(livekit, local.url),
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        yield livekit
+
+
+@pytest.fixture(scope="module")
+def example(newest: LiveKitServer, local: Server) -> Json:
+    """The replay that the example's test made, run as its README has it."""
+    ran = subprocess.run(
+        [python(NEWEST), "-m", "pytest", "-p", "no:cacheprovider", "-q", "test_booking.py"],
+        cwd=EXAMPLE,
+        env=environment(newest, local.url),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"^1 passed", ran.stdout, re.MULTILINE), ran.stdout
     [row] = local.api.http.get("/v1/conversations").json()["items"]
     assert (row["name"], row["replays"], row["latest"]["passed"]) == (BOOKING.name, 1, True)
-    detail = local.api.detail(row["latest"]["id"])
-    print(json.dumps(detail, indent=1)[:200000])
-    check_turns(detail)
-    check_lengths(detail)
+    return local.api.detail(row["latest"]["id"])
+
+
+def test_the_example_passes_as_its_readme_has_it(example: Json, local: Server) -> None:
+    assert {(row["provider"], row["turn_idx"]) for row in example["transcripts"]} == {("local", i) for i in range(4)}
+    check_turns(example)
+    check_tool(example)
+    check_models(example, provider=dialogue.PROVIDER)
+    check_spans(local, example["id"], agent_turn=2)
+
+
+@pytest.mark.xfail(reason="streams and packets name a segment differently: the agent's words come twice", strict=True)
+def test_the_words_of_a_turn_come_once(example: Json) -> None:
+    spans = [json.loads(span["attributes_json"]) for span in example["spans"] if span["name"] == "xray.turn"]
+    assert [span["xray.turn.transcript"] for span in spans] == list(SAID)
+
+
+def test_an_agent_that_dies_in_the_midst_of_its_answer_has_a_verdict(newest: LiveKitServer, local: Server) -> None:
+    result = call(newest, local, dialogue.CRASHES, agent_turn_timeout_s=20)
+    assert not result.passed
+    # What it did before has been sent.
+    assert statuses(result) == ALL_PASSED | {(3, "contains"): "failed"}
+    detail = local.api.detail(result.replay_id)
     check_tool(detail)
-    check_models(detail, provider=dialogue.PROVIDER)
-    check_spans(detail, turn="agent_turn")
+    answer = detail["turns"][3]
+    assert 0.3 < (answer["voice_end_ms"] - answer["voice_start_ms"]) / 1000 < lengths_s()[dialogue.BOOKED] - LONGER_S
+
+
+def test_every_text_of_a_call_is_exact(exact: Server) -> None:
+    with worker(exact.url) as livekit:
+        check_exact(exact, call(livekit, exact), provider=dialogue.PROVIDER, agent_turn=2)
+
+
+def test_an_agent_of_an_older_release_is_no_different(exact: Server) -> None:
+    with worker(exact.url, release=OLDER) as livekit:
+        # It begins a turn again with what a tool has returned.
+        check_exact(exact, call(livekit, exact), provider=None, assistant_turn=3)
+
+
+def test_an_agent_without_xray_has_a_recording_and_a_verdict(exact: Server) -> None:
+    with worker(exact.url, module="plain_worker") as livekit:
+        result = call(livekit, exact)
+    assert not result.passed
+    unseen = {(3, kind): "failed" for kind in ("tool_called", "tool_args_match")}
+    assert statuses(result) == ALL_PASSED | unseen
+    check_judge(exact, result)
+    detail = exact.api.detail(result.replay_id)
+    assert [row["text"] for row in detail["transcripts"]] == list(SAID)
+    check_turns(detail)
+    assert detail["tool_calls"] == detail["model_usage"] == []
+    assert {span["name"] for span in detail["spans"]} == {"xray.turn"}
+
+
+def test_without_an_agent_the_replay_fails_for_that_reason(local: Server) -> None:
+    with LiveKitServer() as livekit, pytest.raises(AgentNotJoinedError) as error:
+        call(livekit, local, agent_join_timeout_s=2)
+    assert error.value.replay_id is not None
+    detail = local.api.detail(error.value.replay_id)
+    assert (detail["lifecycle_state"], detail["failure_reason"]) == ("failed", "agent_not_joined")
+    assert detail["audio_path"] is None

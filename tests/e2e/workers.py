@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,61 +41,54 @@ def environment(livekit: LiveKitServer, xray_url: str) -> dict[str, str]:
     return kept | account | {"XRAY_URL": xray_url, "XRAY_OTLP_ENDPOINT": xray_url}
 
 
-class Worker:
-    """A worker that takes every room of a LiveKit server. `module` has its entrypoint."""
-
-    def __init__(self, livekit: LiveKitServer, xray_url: str, *, module: str = "worker", release: str = NEWEST) -> None:
-        self._command = [python(release), HERE / "serve.py", module, "start"]
-        self._environment = environment(livekit, xray_url) | {
-            "PYTHONPATH": f"{EXAMPLE}:{HERE}",
-            "AGENT_MODELS": "scripted_models:models",
-        }
-        self.log: list[str] = []
-        self._registered = threading.Event()
-
-    @contextmanager
-    def running(self) -> Iterator[Worker]:
-        """Yields once it waits for jobs. At the end it has stopped by itself when asked to, and so have its jobs."""
-        process = subprocess.Popen(
-            self._command,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # its processes can be told from all others by their session
-        )
-        reader = threading.Thread(target=self._read, args=(process,))
-        reader.start()
-        try:
-            assert self._registered.wait(STARTS_WITHIN_S), f"no worker:\n{self.printed}"
-            assert process.poll() is None, f"the worker has ended:\n{self.printed}"
-            yield self
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(STOPS_WITHIN_S) == 0, self.printed
-            eventually(lambda: not session_lives(process.pid), within_s=STOPS_WITHIN_S)
-        finally:
+@contextmanager
+def running_worker(
+    livekit: LiveKitServer, xray_url: str, *, module: str = "worker", release: str = NEWEST
+) -> Iterator[None]:
+    """A worker that takes every room of a LiveKit server; `module` has its entrypoint. Yields once it waits for jobs.
+    At the end it has stopped by itself when asked to, and so have its jobs."""
+    process = subprocess.Popen(
+        [python(release), HERE / "serve.py", module, "start"],
+        env=environment(livekit, xray_url)
+        | {"PYTHONPATH": f"{EXAMPLE}:{HERE}", "AGENT_MODELS": "scripted_models:models"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # by which its processes can be told from all others
+    )
+    registered = threading.Event()
+    reader = threading.Thread(target=_read, args=(process, registered))
+    reader.start()
+    gone = False
+    try:
+        assert registered.wait(STARTS_WITHIN_S), "the worker does not register"
+        assert process.poll() is None, "the worker has ended"
+        yield
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOPS_WITHIN_S) == 0
+        eventually(lambda: not _session_lives(process.pid), within_s=STOPS_WITHIN_S)
+        gone = True
+    finally:
+        if not gone:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            reader.join()
-            assert process.stdout is not None
-            process.stdout.close()
-
-    def _read(self, process: subprocess.Popen[str]) -> None:
+        process.wait()
+        reader.join()
         assert process.stdout is not None
-        for line in process.stdout:
-            self.log.append(line)
-            if REGISTERED in line:
-                self._registered.set()
-        self._registered.set()  # ended: whoever waits looks at the process
-
-    @property
-    def printed(self) -> str:
-        return "".join(self.log)
+        process.stdout.close()
 
 
-def session_lives(leader: int) -> bool:
+def _read(process: subprocess.Popen[str], registered: threading.Event) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        sys.stderr.write(line)  # pytest shows it if the test fails
+        if REGISTERED in line:
+            registered.set()
+    registered.set()  # ended: whoever waits looks at the process
+
+
+def _session_lives(leader: int) -> bool:
     """Is there a process left of those that began with that one?"""
     try:
         os.killpg(leader, 0)
