@@ -26,7 +26,7 @@ BOOKING = xray.Conversation(
         ),
         xray.Turn.agent(
             assertions=[
-                xray.Assertion.regex("which|what|when", flags="i"),
+                xray.Assertion.contains("table"),
                 xray.Assertion.tool_not_called("book_table"),
                 xray.Assertion.max_latency_ms(5000),
             ]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 REQUEST = "Hello, I would like to book a table for two people."
-WHICH_DAY = "Which day would you like?"
+WHICH_DAY = "For which day would you like the table?"
 WHEN = "On Friday at seven o'clock, please."
 BOOKED = "Your table for two is booked for Friday at seven o'clock."
 LOST = "I am sorry, I did not understand you."
