@@ -7,12 +7,13 @@ REQUEST = "Hello, I would like to book a table for two people."
 WHICH_DAY = "For which day would you like the table?"
 WHEN = "On Friday at seven o'clock, please."
 BOOKED = "Your table for two is booked for Friday at seven o'clock."
+SAID = (REQUEST, WHICH_DAY, WHEN, BOOKED)
 LOST = "I am sorry, I did not understand you."
 
 TOOL = "book_table"
 TOOL_ARGS = {"day": "Friday", "time": "19:00", "guests": 2}
 
-AGENT_VOICE = "rms"
+USER_VOICE, AGENT_VOICE = "slt", "rms"
 MODEL = "scripted-1"
 PROVIDER = "scripted"
 TOKENS = (120, 30, 150)  # input, output, total
