@@ -50,7 +50,7 @@ def models() -> dict[str, Any]:
 
 async def entrypoint(ctx: JobContext) -> None:
     await ctx.connect()
-    # In a call with a customer this waits a moment, sees no test and does nothing; see bind_timeout_s.
+    # On a call that is no test this finds nobody to report to: it gives up after `bind_timeout_s` and does nothing.
     async with xray.attach(ctx, service_name="booking-agent"):
         session = AgentSession(**models())
         await session.start(BookingAgent(), room=ctx.room)
