@@ -9,12 +9,12 @@ from typing import Final
 
 from opentelemetry import trace
 
-from xray._attributes import TURN_IDX, TURN_KEY, TURN_ROLE, TURN_SPAN, TURN_TRANSCRIPT
-from xray._clock import NS_PER_S, SAMPLE_RATE, ns_of_samples
+from xray._clock import SAMPLE_RATE
 from xray._recorder import Recorder
 from xray.conversation import Conversation, Role, Turn
 from xray.runtime._room.call import Call
 from xray.runtime._room.runtime import Outcome
+from xray.runtime._turn_span import emit_turn_span
 from xray.runtime.base import AgentResponse, RunProgress
 
 __all__ = ["Script"]
@@ -108,9 +108,4 @@ class Script:
     def _emit(self, idx: int, turn: Turn, start: int, end: int, text: str) -> None:
         if text:
             self._outcome.lines.append(f"{turn.role}: {text}")
-        attributes: dict[str, str | int] = {TURN_IDX: idx, TURN_ROLE: str(turn.role), TURN_TRANSCRIPT: text}
-        if turn.key is not None:
-            attributes[TURN_KEY] = turn.key
-        origin_ns = round(self._recorder.started_at_epoch * NS_PER_S)
-        span = self._tracer.start_span(TURN_SPAN, start_time=origin_ns + ns_of_samples(start), attributes=attributes)
-        span.end(origin_ns + ns_of_samples(max(start, end)))
+        emit_turn_span(self._tracer, self._recorder, idx, turn, start=start, end=end, transcript=text)
