@@ -244,7 +244,6 @@ def test_the_example_passes_as_its_readme_has_it(example: Json, local: Server) -
     check_spans(local, example["id"], agent_turn=2)
 
 
-@pytest.mark.xfail(reason="streams and packets name a segment differently: the agent's words come twice", strict=True)
 def test_the_words_of_a_turn_come_once(example: Json) -> None:
     spans = [json.loads(span["attributes_json"]) for span in example["spans"] if span["name"] == "xray.turn"]
     assert [span["xray.turn.transcript"] for span in spans] == list(dialogue.SAID)

@@ -239,7 +239,7 @@ class Call:
         if participant is None or participant.identity not in self._agents:
             return
         for segment in segments:
-            self.words.heard(segment.id, segment.text, final=segment.final)
+            self.words.heard(segment.id, segment.text, final=segment.final, packet=True)
 
     # What goes in and out.
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's transcripts, as they come: text streams of the topic `lk.transcription`, or the older packets. Both name
-the segment they are of; what is said of one segment replaces what was said of it before."""
+the segment they are of; what is said of one segment replaces what was said of it before.
+
+Newer agents send both, and name one segment differently in each. So packets count only until a stream has come.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ SEGMENT_ATTRIBUTE: Final = "lk.segment_id"
 class _Segment:
     text: str
     final: bool
+    packet: bool
 
 
 class Words:
@@ -26,14 +30,18 @@ class Words:
     def __init__(self) -> None:
         self._open: dict[str, _Segment] = {}
         self._taken: set[str] = set()
+        self._streams = False
 
-    def heard(self, segment: str, text: str, *, final: bool) -> None:
+    def heard(self, segment: str, text: str, *, final: bool, packet: bool = False) -> None:
         """The segment's text so far. What comes of a segment after `take` is left out: its turn is over."""
-        if segment in self._taken:
+        if not packet and not self._streams:
+            self._streams = True
+            self._open = {name: known for name, known in self._open.items() if not known.packet}
+        if segment in self._taken or (packet and self._streams):
             return
         known = self._open.get(segment)
         if known is None:
-            self._open[segment] = _Segment(text, final)
+            self._open[segment] = _Segment(text, final, packet)
         elif not known.final or final:
             known.text, known.final = text, final
 
