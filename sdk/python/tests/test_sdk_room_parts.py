@@ -291,7 +291,7 @@ def test_an_office_on_a_track_of_its_own_does_not_hide_the_end_of_speech() -> No
     assert abs(hearing.last_voice - at - 100 * 480) <= 3 * 480
 
 
-def test_packets_count_until_a_stream_has_come() -> None:
+def test_packets_do_not_count_in_a_turn_with_streams() -> None:
     words = Words()
     words.heard("SG_1", "Good", final=False, packet=True)
     assert words.take() == "Good"
@@ -300,9 +300,14 @@ def test_packets_count_until_a_stream_has_come() -> None:
     words.heard("SG_2", "For which day?", final=True, packet=True)
     assert not words.final
     words.heard("other name of SG_2", "For which day?", final=True)
-    words.heard("SG_3", "Never heard.", final=False, packet=True)
+    words.heard("SG_3", "For which day?", final=False, packet=True)
     assert words.final
     assert words.take() == "For which day?"
+    words.heard("SG_2", "For which day?", final=True, packet=True)  # late
+    words.heard("SG_3", "For which day?", final=True, packet=True)
+    assert words.take() == ""
+    words.heard("SG_4", "At seven.", final=True, packet=True)
+    assert words.take() == "At seven."
 
 
 def test_words_are_kept_by_segment_and_taken_by_turn() -> None:

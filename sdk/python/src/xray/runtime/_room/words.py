@@ -2,7 +2,8 @@
 """The agent's transcripts, as they come: text streams of the topic `lk.transcription`, or the older packets. Both name
 the segment they are of; what is said of one segment replaces what was said of it before.
 
-Newer agents send both, and name one segment differently in each. So packets count only until a stream has come.
+Newer agents send both, and name one segment differently in each. So in a turn in which a stream has come packets do not
+count.
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ class Words:
 
     def heard(self, segment: str, text: str, *, final: bool, packet: bool = False) -> None:
         """The segment's text so far. What comes of a segment after `take` is left out: its turn is over."""
+        if segment in self._taken:
+            return
+        if packet and self._streams:
+            self._taken.add(segment)
+            return
         if not packet and not self._streams:
             self._streams = True
-            self._open = {name: known for name, known in self._open.items() if not known.packet}
-        if segment in self._taken or (packet and self._streams):
-            return
+            self._drop_packets()
         known = self._open.get(segment)
         if known is None:
             self._open[segment] = _Segment(text, final, packet)
@@ -55,4 +59,11 @@ class Words:
         text = " ".join(s.text.strip() for s in self._open.values() if s.text.strip())
         self._taken.update(self._open)
         self._open.clear()
+        self._streams = False
         return text
+
+    def _drop_packets(self) -> None:
+        packets = [name for name, known in self._open.items() if known.packet]
+        self._taken.update(packets)
+        for name in packets:
+            del self._open[name]
