@@ -80,9 +80,10 @@ def test_the_gap_is_the_agents_delay_and_one_leg(livekit_server: LiveKitServer, 
     question, answer = samples(QUESTION), samples(ANSWER)
     at = 0
     for _ in range(3):
-        asked = find(recording.user, question, start=at, end=at + 6 * RATE)
-        answered = find(recording.agent, answer, start=asked.at)
-        answered = find(recording.agent, answer, start=asked.at, end=min(len(recording.agent), asked.at + 6 * RATE))
+        # Not so far that the next one could be taken for it: they are all the same.
+        asked = find(recording.user, question, start=at, end=at + 3 * RATE + len(question))
+        latest = asked.at + len(question) + RATE * 3 // 2
+        answered = find(recording.agent, answer, start=asked.at, end=latest + len(answer))
         gaps.append((answered.at - asked.at - len(question)) / RATE - delay_s)
         at = answered.at + len(answer)
     # Two legs with their jitter buffers: 25 to 80 ms each on a machine with nothing else to do. No answer can come
