@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import email.utils
 import json
 import logging
 import os
@@ -15,7 +14,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -31,6 +29,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from xray._attributes import REPLAY_ID
+from xray._retry_after import seconds_from_now
 
 _logger = logging.getLogger("xray.otel")
 
@@ -82,23 +81,11 @@ def untraced() -> Iterator[None]:
 def delay_s(attempt: int, retry_after: str | None, *, jitter: float) -> float:
     """Seconds until the next try, after `attempt` tries that failed (1, 2, ...): what the server asked for (seconds or
     a date, at most 30 s), else a doubling time of which `jitter` (0 to 1) takes away up to a half."""
-    asked = _seconds(retry_after) if retry_after else None
+    asked = seconds_from_now(retry_after) if retry_after else None
     if asked is not None:
-        return min(max(asked, 0.0), _RETRY_AFTER_MAX_S)
+        return min(asked, _RETRY_AFTER_MAX_S)
     first, most = _BACKOFF_S
     return min(first * 2 ** (attempt - 1), most) * (1 - jitter / 2)
-
-
-def _seconds(retry_after: str) -> float | None:
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        date = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    now = datetime.now(timezone.utc)
-    return (date - now if date.tzinfo else date.replace(tzinfo=timezone.utc) - now).total_seconds()
 
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:

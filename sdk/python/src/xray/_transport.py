@@ -16,14 +16,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, cast
 
 import httpx
 from typing_extensions import Self
 
+from xray._retry_after import seconds_from_now
 from xray.errors import XrayServerError
 
 ATTEMPTS: Final = 5
@@ -209,16 +208,7 @@ def _explained(fields: Mapping[str, object]) -> str:
 
 def retry_after_s(response: httpx.Response) -> float | None:
     """`Retry-After` in seconds from now, None if it is not there or not understood."""
-    value: str = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=timezone.utc)
-    return max(0.0, (at - datetime.now(timezone.utc)).total_seconds())
+    return seconds_from_now(response.headers.get("Retry-After", ""))
 
 
 def _retried_after(error: httpx.RequestError, *, once: bool) -> bool:
