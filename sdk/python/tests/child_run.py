@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program that is interrupted by a test: child_run.py run|live|stubborn URL FOLDER."""
+"""A program that is interrupted by a test: child_run.py run|live|stubborn|"at once" URL FOLDER."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Waits(FakeRuntime):
 
 async def main(mode: str, url: str, folder: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    runtime = Waits(folder, stubborn=mode == "stubborn")
-    if mode == "run":
+    runtime = FakeRuntime(folder) if mode == "at once" else Waits(folder, stubborn=mode == "stubborn")
+    if mode in ("run", "at once"):
         await xray.run(conversation=SCRIPT, runtime=runtime, xray_url=url)
     else:
         result = await xray.run_live(runtime=runtime, xray_url=url)

@@ -94,6 +94,8 @@ class Rule:
     anything; "after" the server has done it."""
     cut_after: int | None = None
     """This many bytes of the server's response body are passed on, then the connection ends."""
+    hold: threading.Event | None = None
+    """Set when the request is there, which is then left without an answer until the client goes."""
 
 
 def answer(status: str, body: str = "", **headers: str) -> bytes:
@@ -178,6 +180,10 @@ class ScriptedServer:
         with self._lock:
             self.seen.append(Seen(method, path, headers, body))
         if rule.hang_up in ("before", "unread"):
+            return
+        if rule.hold is not None:
+            rule.hold.set()
+            client.recv(1)
             return
         if rule.answer is not None:
             client.sendall(rule.answer)

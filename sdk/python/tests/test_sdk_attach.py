@@ -1,99 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`xray.attach` with doubles of a room, and against a real server."""
+"""`xray.attach` with doubles of a room."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import httpx
 import pytest
 from opentelemetry import baggage, trace
-from opentelemetry.sdk.trace import TracerProvider
-from xrayd_process import Xrayd
 
 import xray
-from span_receiver import Answer, Json, Receiver, attributes_of, closed_url, new_identity
+from jobs import Job, Participant, Room, driver, names, run, soon, span
+from span_receiver import Answer, Receiver, attributes_of, closed_url, new_identity
 from xray import _attach, otel
-from xray._attributes import CONVERSATION_HASH, MODALITY, REPLAY_ID, TURN_IDX, TURN_KEY, ReplayIdentity, build_attribute
-
-T = TypeVar("T")
-Handler = Callable[..., None]
-
-
-class Participant:
-    def __init__(self, attributes: object = None) -> None:
-        self.attributes: object = {} if attributes is None else attributes
-
-
-class Room:
-    """As `livekit.rtc.Room` is used: events call whoever listens; `off` of an unknown handler is an error there too."""
-
-    def __init__(self, *participants: Participant) -> None:
-        self.remote_participants: dict[str, Participant] = {f"p{i}": p for i, p in enumerate(participants)}
-        self.handlers: dict[str, list[Handler]] = {}
-        self.listened = asyncio.Event()
-
-    def on(self, event: str, callback: Handler) -> Handler:
-        self.handlers.setdefault(event, []).append(callback)
-        if event == "participant_attributes_changed":
-            self.listened.set()
-        return callback
-
-    def off(self, event: str, callback: Handler) -> None:
-        self.handlers[event].remove(callback)
-
-    def emit(self, event: str, *arguments: object) -> None:
-        for handler in list(self.handlers.get(event, [])):
-            handler(*arguments)
-
-    @property
-    def left_over(self) -> list[Handler]:
-        return [handler for handlers in self.handlers.values() for handler in handlers]
-
-
-class Job:
-    def __init__(self, room: Room) -> None:
-        self.room = room
-        self.callbacks: list[Callable[[], Coroutine[Any, Any, None]]] = []
-
-    def add_shutdown_callback(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.callbacks.append(callback)
-
-
-def driver(replay: ReplayIdentity) -> Participant:
-    return Participant({"xray": build_attribute(replay)})
-
-
-def span(name: str, **attributes: Any) -> None:
-    """As an agent that knows nothing of xray makes it."""
-    trace.get_tracer("agent").start_span(name, attributes=attributes).end()
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(main, 60))
-
-
-@asynccontextmanager
-async def soon(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work())
-    yield
-    await task
+from xray._attributes import CONVERSATION_HASH, MODALITY, REPLAY_ID, ReplayIdentity, build_attribute
 
 
 @pytest.fixture(autouse=True)
 def no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XRAY_OTLP_ENDPOINT", raising=False)
-
-
-def names(receiver: Receiver, replay: ReplayIdentity) -> list[str]:
-    return [s["name"] for s in receiver.taken if attributes_of(s).get(REPLAY_ID) == replay.replay_id]
 
 
 def test_a_driver_who_is_there_already_binds() -> None:
@@ -483,133 +411,3 @@ def test_attaching_twice_sends_once() -> None:
     with Receiver() as receiver:
         run(main(receiver))
         assert receiver.names == ["inside"]
-
-
-def test_turns_scope_their_spans() -> None:
-    async def main(receiver: Receiver) -> None:
-        async with xray.attach(Job(Room(driver(new_identity()))), endpoint=receiver.url) as session:
-            assert session is not None
-            with session.turn(1, key="confirm"):
-                span("first")
-                with session.turn(2):
-                    span("second")
-            async with session.turn(3, "bye"):
-                span("third")
-            span("outside")
-
-    with Receiver() as receiver:
-        run(main(receiver))
-    turns = {
-        s["name"]: (attributes_of(s).get(TURN_IDX), attributes_of(s).get(TURN_KEY))
-        for s in receiver.taken
-        if s["name"] != "xray.turn"
-    }
-    assert turns == {"first": ("1", "confirm"), "second": ("2", None), "third": ("3", "bye"), "outside": (None, None)}
-    emitted = [attributes_of(s) for s in receiver.taken if s["name"] == "xray.turn"]
-    assert [(a[TURN_IDX], a.get(TURN_KEY)) for a in emitted] == [("2", None), ("1", "confirm"), ("3", "bye")]
-    [third] = [s for s in receiver.taken if s["name"] == "third"]
-    assert third["parentSpanId"] in [s["spanId"] for s in receiver.taken if attributes_of(s).get(TURN_KEY) == "bye"]
-
-
-@pytest.mark.parametrize(("idx", "key"), [(-1, None), (True, None), ("0", None), (1.0, None), (0, ""), (0, 5)])
-def test_a_wrong_turn_is_refused(idx: Any, key: Any) -> None:
-    session = xray.XraySession(new_identity(), trace.get_tracer("t"))
-    with pytest.raises(ValueError, match="turn's"):
-        session.turn(idx, key)
-
-
-def test_an_error_inside_a_turn_is_the_agents() -> None:
-    session = xray.XraySession(new_identity(), TracerProvider(shutdown_on_exit=False).get_tracer("t"))
-    with pytest.raises(KeyError), session.turn(0):
-        raise KeyError
-    assert baggage.get_all() == {}
-
-
-CONVERSATION = {"name": "attach", "turns": [{"role": "user", "text": "Hello"}, {"role": "agent"}]}
-
-
-class Server:
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.http = httpx.Client(base_url=url)
-
-    def new_replay(self) -> ReplayIdentity:
-        made = self.http.post("/v1/conversations", files={"spec": (None, json.dumps(CONVERSATION))})
-        assert made.status_code == 200, made.text
-        replay = self.http.post("/v1/replays", json={"conversation_hash": made.json()["hash"]})
-        assert replay.status_code == 201, replay.text
-        return ReplayIdentity(replay.json()["id"], made.json()["hash"], "voice")
-
-    def detail(self, replay: ReplayIdentity) -> Json:
-        return self.http.get(f"/v1/replays/{replay.replay_id}").json()
-
-
-def test_spans_land_in_the_replay_on_a_real_server(shared_server: Xrayd) -> None:
-    server = Server(shared_server.url)
-    replay, other = server.new_replay(), server.new_replay()
-
-    async def main() -> None:
-        async with xray.attach(Job(Room(driver(replay))), endpoint=server.url) as session:
-            assert session is not None
-            with session.turn(1, key="answer"):
-                span(
-                    "chat gpt",
-                    **{
-                        "gen_ai.operation.name": "chat",
-                        "gen_ai.provider.name": "openai",
-                        "gen_ai.request.model": "gpt",
-                        "gen_ai.usage.input_tokens": 11,
-                        "gen_ai.usage.output_tokens": 5,
-                    },
-                )
-                span(
-                    "execute_tool book",
-                    **{
-                        "gen_ai.operation.name": "execute_tool",
-                        "gen_ai.tool.name": "book",
-                        "gen_ai.tool.call.arguments": '{"seats": 2}',
-                        "gen_ai.tool.call.result": "done",
-                    },
-                )
-            span("GET /weather", **{"http.request.method": "GET"})  # no vocabulary knows it
-
-    run(main())
-    detail = server.detail(replay)
-    [call] = detail["tool_calls"]
-    assert (call["name"], call["args_json"], call["result_json"]) == ("book", '{"seats":2}', '"done"')
-    [model] = detail["model_usage"]
-    assert (model["provider"], model["model"], model["total_tokens"]) == ("openai", "gpt", 16)
-    kept = {s["name"]: s for s in detail["spans"]}
-    assert sorted(kept) == ["chat gpt", "execute_tool book", "xray.turn"]
-    turn = json.loads(kept["xray.turn"]["attributes_json"])
-    assert (turn[TURN_IDX], turn[TURN_KEY]) == (1, "answer")
-    assert kept["chat gpt"]["parent_span_id"] == kept["xray.turn"]["span_id"]
-    assert server.detail(other)["spans"] == []
-
-
-def test_a_batch_over_the_servers_limit_arrives_whole(shared_server: Xrayd) -> None:
-    """20 spans of 1 MiB: two requests' worth."""
-    server = Server(shared_server.url)
-    replay = server.new_replay()
-
-    async def main() -> None:
-        async with xray.attach(Job(Room(driver(replay))), endpoint=server.url):
-            for i in range(20):
-                model = {"gen_ai.operation.name": "chat", "gen_ai.request.model": f"m{i}"}
-                span("chat", **model, **{"gen_ai.input.messages": "x" * 2**20})
-
-    run(main())
-    assert sorted(u["model"] for u in server.detail(replay)["model_usage"]) == sorted(f"m{i}" for i in range(20))
-
-
-def test_an_agent_is_told_of_a_replay_that_its_server_does_not_know(
-    shared_server: Xrayd, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def main() -> None:
-        async with xray.attach(Job(Room(driver(new_identity()))), endpoint=endpoint):
-            span("chat", **{"gen_ai.operation.name": "chat"})
-
-    # Each exporter says it once, and another test may have asked this server.
-    endpoint = shared_server.url.replace("127.0.0.1", "localhost")
-    run(main())
-    assert "a replay that does not exist" in caplog.text

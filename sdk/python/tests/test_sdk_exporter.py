@@ -322,3 +322,15 @@ def test_the_environments_proxy_is_used_but_not_for_hosts_it_excludes(monkeypatc
         direct = XraySpanExporter(endpoint="http://direct.invalid:81", pause=Pauses())
         assert direct.export(spans(1)) is FAILURE
     assert [r.path for r in receiver.requests] == ["http://xray.invalid:81/v1/otlp/v1/traces"]
+
+
+def test_no_proxy_stands_before_this_machine(monkeypatch: Any) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Receiver() as receiver:
+        exporter = XraySpanExporter(endpoint=receiver.url, pause=Pauses())
+        assert exporter.export(spans(1)) is SUCCESS
+        exporter.shutdown()
+    assert len(receiver.requests) == 1

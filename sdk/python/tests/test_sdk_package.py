@@ -94,7 +94,7 @@ def built(sources: Path, to: Path, hook: str) -> Path:
 
 
 def modules() -> set[str]:
-    return {str(path.relative_to(SDK / "src")) for path in (SDK / "src" / "xray").rglob("*.py")}
+    return {str(path.relative_to(SDK / "src")) for path in (SDK / "src").rglob("*.py")}
 
 
 def test_the_wheel_is_whole_and_typed(copied: Path, tmp_path: Path) -> None:
@@ -105,8 +105,12 @@ def test_the_wheel_is_whole_and_typed(copied: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
-    assert modules() | {"xray/py.typed"} <= names
-    assert not {name for name in names if "test" in name}
+        (plugins,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
+        licences = [archive.read(name) for name in names if name.endswith("/LICENSE")]
+    in_metadata = {name for name in names if ".dist-info/" in name}
+    assert names - in_metadata == modules() | {"xray/py.typed"}
+    assert plugins.split() == ["[pytest11]", "xray", "=", "xray_pytest"]
+    assert licences == [(SDK.parent.parent / "LICENSE").read_bytes()]
     assert "Requires-Python: >=3.10" in metadata
     assert "Provides-Extra: livekit" in metadata
     assert "Requires-Dist: sounddevice" in metadata.split("Provides-Extra: live\n")[1]
@@ -125,4 +129,6 @@ def test_the_sdist_is_whole(copied: Path, tmp_path: Path) -> None:
     with tarfile.open(built(copied, tmp_path, "build_sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"src/{name}" for name in modules()} <= names
-    assert {"pyproject.toml", "README.md", "src/xray/py.typed", "tests/test_sdk_package.py"} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "src/xray/py.typed"} <= names
+    # They need a server that only the repository builds.
+    assert not {name for name in names if name.startswith("tests")}

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import xray_pytest
 from xray._progress import TerminalLine, describe, nobody, reporter, within
 from xray.conversation import Role
 from xray.runtime.base import RunProgress
@@ -25,6 +26,9 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
+    def put(self, text: str) -> None:
+        self.write(text)
+
 
 @pytest.mark.parametrize("words", DESCRIBED)
 def test_what_happens_in_words(words: str) -> None:
@@ -34,7 +38,7 @@ def test_what_happens_in_words(words: str) -> None:
 def test_one_line_that_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     terminal = Terminal()
-    show = TerminalLine(terminal, "a name\nwith a line's end")
+    show = TerminalLine(terminal.put, "a name\nwith a line's end")
     for event in DESCRIBED.values():
         show(event)
     show(RunProgress("completed"))
@@ -47,6 +51,7 @@ def test_one_line_that_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_silent_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xray_pytest, "terminal", lambda: None)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert reporter(None, "n") is nobody
     monkeypatch.setattr(sys, "stderr", None)
@@ -56,6 +61,7 @@ def test_silent_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_terminal_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(xray_pytest, "terminal", lambda: None)
     reporter(None, "n")(RunProgress("preparing"))
     assert "n: preparing" in terminal.getvalue()
 

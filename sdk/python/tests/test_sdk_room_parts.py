@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from xray.runtime._room.hearing import Hearing, level_dbfs
+from xray._frame import FRAME_NS, FRAME_SAMPLES, SILENCE
+from xray.runtime._hearing import Hearing, level_dbfs
 from xray.runtime._room.placing import TOLERANCE, WINDOW_FRAMES, Placed, Placer
-from xray.runtime._room.speaking import FRAME_NS, FRAME_SAMPLES, MAX_CATCH_UP_NS, SILENCE, Spoken, Voice
+from xray.runtime._room.speaking import MAX_CATCH_UP_NS, Spoken, Voice
 from xray.runtime._room.words import Words
 
 LOUD = (1000).to_bytes(2, "little") * 480

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import signal
-import subprocess
-import sys
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-from api import Api, silence, wav
+from api import silence, wav
 from xrayd_process import Xrayd
 
 import xray
-from fakes import CALL, OVERLOADED, FakeRuntime, Rule, ScriptedServer, answer, detail
+from fakes import CALL, OVERLOADED, FakeRuntime, Rule, ScriptedServer, answer, conversation_count, detail
 from test_sdk_errors import SAMPLES
 from test_sdk_run import SCRIPT, run
 from xray.errors import AudioMissingError, AudioTooLargeError, EvaluationTimeoutError, XrayError, XrayServerError
@@ -175,6 +174,34 @@ def test_a_recording_that_its_runtime_keeps_is_told_where_it_is(
         run(runtime, scripted.url)
     assert caught.value.recording_path == runtime.path
     assert runtime.path.read_bytes() == CALL
+    assert list(temporary_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["the runtime keeps it", "nobody keeps it"])
+def test_a_recording_that_cannot_be_secured(
+    keeps: bool, shared_server: Xrayd, tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk, which takes a part of the copy. Nothing half is left, and what is there is told."""
+
+    class MayKeep(FakeRuntime):
+        async def aclose(self) -> None:
+            if not keeps:
+                await super().aclose()
+
+    def no_link(*_args: object, **_options: object) -> None:
+        raise OSError("another file system")
+
+    def half_a_copy(_source: Path, target: Path) -> None:
+        target.write_bytes(CALL[:1000])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.setattr(shutil, "copyfile", half_a_copy)
+    runtime = MayKeep(tmp_path)
+    refused = Rule(UPLOAD, answer=answer("500 Internal", "{}"))
+    with ScriptedServer(shared_server.url, refused) as scripted, pytest.raises(XrayServerError) as caught:
+        run(runtime, scripted.url)
+    assert caught.value.recording_path == (runtime.path if keeps else None)
     assert list(temporary_folder.iterdir()) == []
 
 
@@ -359,67 +386,6 @@ def test_cancelled_while_the_recording_goes_up(
     assert detail(shared_server.url, runtime.replay_id)["failure_reason"] == "driver_aborted"
 
 
-CHILD = Path(__file__).parent / "child_run.py"
-
-
-def interrupted(mode: str, url: str, folder: Path, signals: int) -> tuple[int, list[str]]:
-    """Ctrl-C for a program in the middle of a call. (exit status, lines)"""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, str(CHILD), mode, url, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
-        assert child.stdout is not None
-        lines: list[str] = []
-        for line in child.stdout:
-            lines.append(line.strip())
-            if line.startswith(("running", "stopping")) and signals > 0:
-                signals -= 1
-                child.send_signal(signal.SIGINT)
-        return child.wait(60), lines
-
-
-def fields(lines: list[str]) -> dict[str, str]:
-    return dict(line.split(" ", 1) for line in lines if " " in line)
-
-
-def test_ctrl_c_ends_a_run_and_marks_the_replay(shared_server: Xrayd, tmp_path: Path) -> None:
-    status, lines = interrupted("run", shared_server.url, tmp_path, 1)
-    assert status == 130
-    assert "closed" in lines
-    row = detail(shared_server.url, fields(lines)["running"])
-    assert (row["lifecycle_state"], row["failure_reason"]) == ("failed", "driver_aborted")
-
-
-def test_ctrl_c_ends_a_live_session_which_is_uploaded(shared_server: Xrayd, tmp_path: Path) -> None:
-    status, lines = interrupted("live", shared_server.url, tmp_path, 1)
-    assert status == 0, lines
-    assert "closed" in lines
-    said = fields(lines)
-    assert said["verdict"] == said["running"]
-    assert said["handler"] == "restored"
-    row = detail(shared_server.url, said["running"])
-    assert row["lifecycle_state"] == "completed"
-
-
-def test_a_second_ctrl_c_gives_a_live_session_up(shared_server: Xrayd, tmp_path: Path) -> None:
-    status, lines = interrupted("stubborn", shared_server.url, tmp_path, 2)
-    assert status == 130
-    assert "closed" in lines
-    row = detail(shared_server.url, fields(lines)["running"])
-    assert (row["lifecycle_state"], row["failure_reason"]) == ("failed", "driver_aborted")
-
-
-def test_a_driver_that_is_killed_leaves_no_replay_open(start_server: Callable[..., Xrayd], tmp_path: Path) -> None:
-    server = start_server(env={"XRAY_STALL_TIMEOUT_S": "1"})
-    command = [sys.executable, str(CHILD), "run", server.url, str(tmp_path)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
-        assert child.stdout is not None
-        replay = child.stdout.readline().split()[1]
-        child.kill()
-    with Api(server.url) as api:
-        assert api.verdict(replay) == {"type": "failed", "reason": "stalled"}
-
-
 def test_nothing_is_left_behind(shared_server: Xrayd, tmp_path: Path, temporary_folder: Path) -> None:
     runtime = FakeRuntime(tmp_path, during=raising(RuntimeError("x")))
     with pytest.raises(RuntimeError):
@@ -427,3 +393,56 @@ def test_nothing_is_left_behind(shared_server: Xrayd, tmp_path: Path, temporary_
     assert run(FakeRuntime(tmp_path), shared_server.url).passed
     assert list(temporary_folder.iterdir()) == []
     assert list(tmp_path.iterdir()) == [temporary_folder]
+
+
+def test_a_runtime_that_cancels_itself_when_it_closes_takes_no_verdict_away(
+    shared_server: Xrayd, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Cancelled(FakeRuntime):
+        async def aclose(self) -> None:
+            await super().aclose()
+            task = asyncio.ensure_future(asyncio.Event().wait())
+            task.cancel()
+            await task
+
+    assert run(Cancelled(tmp_path), shared_server.url).passed
+    assert "did not close" in caplog.text
+
+
+def test_a_runtime_that_does_not_close_is_left(
+    shared_server: Xrayd, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xray._run._CLOSE_TIMEOUT_S", 0.1)
+
+    class Hangs(FakeRuntime):
+        async def aclose(self) -> None:
+            await super().aclose()
+            await asyncio.Event().wait()
+
+    async def work() -> None:
+        result = await xray.run(conversation=SCRIPT, runtime=Hangs(tmp_path), xray_url=shared_server.url)
+        assert result.passed
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(work())
+    assert "did not close within" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [({"runtime": None}, "runtime"), ({"run_config": {"model": "m"}}, "run_config"), ({"timeout_s": 0}, "timeout_s")],
+)
+def test_wrong_arguments_are_told_before_anything_is_made(
+    wrong: dict[str, Any], named: str, server: Xrayd, tmp_path: Path
+) -> None:
+    arguments: dict[str, Any] = {"conversation": SCRIPT, "runtime": FakeRuntime(tmp_path), **wrong}
+    with pytest.raises(ValueError, match=named):
+        asyncio.run(xray.run(xray_url=server.url, **arguments))
+    assert conversation_count(server.url) == 0
+
+
+def test_a_live_session_with_a_wrong_name_closes_its_runtime(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path)
+    with pytest.raises(ValueError, match="name"):
+        asyncio.run(xray.run_live(runtime=runtime, name=" "))
+    assert runtime.steps == ["aclose"]

@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import socket
+import threading
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -23,7 +23,7 @@ from xrayd_process import Xrayd
 from fakes import CALL, OVERLOADED, Rule, ScriptedServer, answer, replays_of
 from xray import _transport, _wav
 from xray._api import Api
-from xray._transport import ATTEMPTS, Call, Transport, checked_base_url, retry_after_s
+from xray._transport import ATTEMPTS, Call, Transport, retry_after_s
 from xray.conversation import Conversation, RecordedAudio, RunConfig, Turn
 from xray.errors import XrayServerError
 
@@ -85,7 +85,7 @@ def test_pauses_double_up_to_a_limit(shared_server: Xrayd) -> None:
     with ScriptedServer(shared_server.url, Rule(".*", times=4, hang_up="unread")) as scripted:
         call(scripted.url, put, pauses)
     assert pauses == [0.25, 0.5, 1.0, 2.0]
-    assert Transport("http://x", jitter=lambda: 1.0).pause_s(50) == _transport.BACKOFF_MAX_S * 1.25
+    assert Transport("http://x", jitter=lambda: 1.0).pause_s(5000) == _transport.BACKOFF_MAX_S * 1.25
 
 
 def test_speech_that_is_not_configured_is_not_waited_for(shared_server: Xrayd) -> None:
@@ -234,6 +234,13 @@ def test_retry_after(value: str, seconds: float | None) -> None:
     assert retry_after_s(httpx.Response(503, headers={"Retry-After": value})) == seconds
 
 
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-1", "1.5", "Mon, 01 Jan 99999 00:00:00 GMT", "Mon, 32 Jan 2026 00:00:00 GMT"]
+)
+def test_a_retry_after_that_is_none_is_passed_over(text: str) -> None:
+    assert retry_after_s(httpx.Response(503, headers={"Retry-After": text})) is None
+
+
 def test_retry_after_may_be_a_date_and_is_bounded() -> None:
     at = format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)
     wait = retry_after_s(httpx.Response(503, headers={"Retry-After": at}))
@@ -242,34 +249,43 @@ def test_retry_after_may_be_a_date_and_is_bounded() -> None:
     assert Transport("http://x").pause_s(1, wait) == _transport.RETRY_AFTER_MAX_S
 
 
-@pytest.mark.parametrize(
-    "url", ["", "localhost:8080", "ftp://x", "http://", "http://x?a=1", "http://x:y", "http://x/#a", None, b"http://x"]
-)
-def test_a_url_that_is_none_is_a_value_error(url: object) -> None:
-    with pytest.raises(ValueError):
-        checked_base_url(url)
-
-
-def test_a_server_may_live_below_a_path() -> None:
-    assert checked_base_url("https://host/xray/") == "https://host/xray"
-
-
-def test_bodies_are_made_for_each_attempt(shared_server: Xrayd) -> None:
+def test_a_body_is_made_anew_for_each_attempt(shared_server: Xrayd) -> None:
+    """That of the first attempt was read to its end when the connection broke."""
     made: list[int] = []
 
-    async def run() -> None:
-        async with Transport(shared_server.url, sleep=lambda _s: asyncio.sleep(0)) as transport:
-            body = {"conversation_hash": "0" * 64}
+    def body() -> dict[str, Any]:
+        made.append(len(made))
+        return {"files": [("spec", (None, f'{{"name": "try {made[-1]}", "turns": [{{"role": "agent"}}]}}'.encode()))]}
 
-            def fresh() -> dict[str, str]:
-                made.append(1)
-                return {"content": json.dumps(body)}
+    with ScriptedServer(shared_server.url, Rule(".*", times=2, hang_up="unread")) as scripted:
+        call(scripted.url, lambda api: api.transport.send(Call("POST", "/v1/conversations", body)))
+        sent = [one.body for one in scripted.seen]
+    assert len(sent) == 3
+    assert all(f'"try {i}"'.encode() in one for i, one in enumerate(sent))
 
-            await transport.send(Call("POST", "/v1/replays", fresh))
 
-    with pytest.raises(XrayServerError):
-        asyncio.run(run())
-    assert made == [1]
+def test_a_server_that_hangs_does_not_get_every_attempt(shared_server: Xrayd) -> None:
+    minutes = iter(range(0, 600, 60))
+
+    async def run(url: str) -> None:
+        async with Transport(url, sleep=lambda _s: asyncio.sleep(0), monotonic=lambda: next(minutes)) as transport:
+            await transport.send(Call("GET", "/v1/conversations", timeout=httpx.Timeout(0.05)))
+
+    with ScriptedServer(shared_server.url, Rule(".*", times=99, hold=threading.Event())) as scripted:
+        with pytest.raises(XrayServerError, match="no answer"):
+            asyncio.run(run(scripted.url))
+        assert scripted.count(".*") == 2
+
+
+def test_the_last_word_is_said_soon(shared_server: Xrayd) -> None:
+    """Somebody pressed Ctrl-C: a server that asks for half a minute does not get it."""
+    pauses: list[float] = []
+    stored = call(shared_server.url, put)
+    replay = call(shared_server.url, create(stored))
+    busy = answer("503 Service Unavailable", '{"error":"overloaded"}', Retry_After="30")
+    with ScriptedServer(shared_server.url, Rule("PATCH .*", answer=busy)) as scripted:
+        call(scripted.url, lambda api: api.mark_failed(replay, "driver_aborted"), pauses)
+    assert pauses == [1.0]
 
 
 def test_no_proxy_stands_before_this_machine(shared_server: Xrayd, monkeypatch: pytest.MonkeyPatch) -> None:

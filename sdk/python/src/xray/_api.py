@@ -26,6 +26,7 @@ _SPEECH_TIMEOUT: Final = httpx.Timeout(600, connect=10)
 # Giving up must be quick: somebody pressed Ctrl-C.
 _LAST_WORD_TIMEOUT: Final = httpx.Timeout(5)
 _LAST_WORD_ATTEMPTS: Final = 2
+_LAST_WORD_PAUSE_S: Final = 1.0
 _CHUNK_BYTES: Final = 1024 * 1024
 _ANALYSIS_BEGUN: Final = frozenset({"analyzing", "completed", "failed"})
 
@@ -84,7 +85,12 @@ class Api:
         """Within seconds. A 409 is fine: the replay's end is known already."""
         update = _wire.ReplayUpdate(lifecycle_state="failed", failure_reason=reason)
         call = _json_call(
-            "PATCH", f"/v1/replays/{replay_id}", update, timeout=_LAST_WORD_TIMEOUT, attempts=_LAST_WORD_ATTEMPTS
+            "PATCH",
+            f"/v1/replays/{replay_id}",
+            update,
+            timeout=_LAST_WORD_TIMEOUT,
+            attempts=_LAST_WORD_ATTEMPTS,
+            pause_max_s=_LAST_WORD_PAUSE_S,
         )
         try:
             await self.transport.send(call)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import httpx
 from google.protobuf.json_format import MessageToDict
@@ -30,6 +29,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from xray._attributes import REPLAY_ID
 from xray._retry_after import seconds_from_now
+from xray._server_url import ServerUrl
 
 _logger = logging.getLogger("xray.otel")
 
@@ -44,18 +44,9 @@ _BACKOFF_S: Final = (0.25, 8.0)
 _RETRY_AFTER_MAX_S: Final = 30.0
 
 
-def traces_url(endpoint: str) -> str:
-    """The URL spans go to, for a server's base URL. Raises ValueError for what is no http(s) base URL."""
-    base = endpoint.strip().rstrip("/").removesuffix(TRACES_PATH)
-    try:
-        parts = urlsplit(base)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        httpx.URL(base)
-    except (ValueError, httpx.InvalidURL) as error:
-        raise ValueError(f"endpoint is no URL: {error}") from None
-    if not valid or parts.query or parts.fragment:
-        raise ValueError("endpoint must be a base URL such as http://xray:8080")
-    return base + TRACES_PATH
+def server_url(endpoint: str) -> ServerUrl:
+    """A server's base URL. One that names the path of traces as well is understood. ValueError for what is none."""
+    return ServerUrl.parse(endpoint.strip().rstrip("/").removesuffix(TRACES_PATH), "endpoint")
 
 
 def names_a_replay(span: ReadableSpan) -> bool:
@@ -124,7 +115,8 @@ class XraySpanExporter(SpanExporter):
         argument is true, until somebody hurries: both are for tests."""
         if not timeout_s > 0:
             raise ValueError("timeout_s must be positive")
-        self.url = traces_url(endpoint)
+        self._server = server_url(endpoint)
+        self.url = self._server.base + TRACES_PATH
         self._timeout = httpx.Timeout(timeout_s).as_dict()
         self._given_transport = transport
         self._pause = pause or self._wait
@@ -211,6 +203,8 @@ class XraySpanExporter(SpanExporter):
 
     def _post(self, body: bytes) -> _Refusal | None:
         headers = {"Content-Type": "application/json", "User-Agent": "xray-py"}
+        if self._server.authorization is not None:
+            headers["Authorization"] = self._server.authorization
         request = httpx.Request(
             "POST", self.url, content=body, headers=headers, extensions={"timeout": dict(self._timeout)}
         )
@@ -254,7 +248,7 @@ class XraySpanExporter(SpanExporter):
         with self._lock:
             # A child process must not use its parent's connections.
             if self._own_transport is None or self._own_transport[0] != os.getpid():
-                self._own_transport = (os.getpid(), httpx.HTTPTransport(proxy=_proxy(self.url)))
+                self._own_transport = (os.getpid(), httpx.HTTPTransport(proxy=_proxy(self._server)))
             return self._own_transport[1]
 
     def _wait(self, seconds: float, may_hurry: bool) -> None:
@@ -271,9 +265,8 @@ class _Refusal:
     retry_after: str | None = None
 
 
-def _proxy(url: str) -> str | None:
+def _proxy(server: ServerUrl) -> str | None:
     """The proxy that the environment names for it (HTTP_PROXY, NO_PROXY and their like)."""
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
+    if server.on_this_machine or urllib.request.proxy_bypass(server.host):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    return urllib.request.getproxies().get(server.base.partition(":")[0])

@@ -8,22 +8,38 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TextIO
+from typing import Final, TextIO
 
+import xray_pytest
 from xray.runtime.base import RunProgress
 
 _log = logging.getLogger("xray")
 
 Report = Callable[[RunProgress], None]
 
+# Terminals' control sequences (ECMA-48; DEC's for the cursor, which all understand).
+_CLEAR_REST: Final = "\x1b[K"
+# Makes sure there is a line below, goes there, and comes back: pytest goes on where it was in its own line.
+_BELOW: Final = ("\x1bD\x1bM\x1b7\x1bD", "\x1b8")
+
 
 def reporter(progress: Report | None, name: str) -> Report:
     """What `xray.run` reports to. `name` is the conversation's, for the line on the terminal."""
     if progress is not None:
         return _Guarded(progress)
+    if (write := xray_pytest.terminal()) is not None:
+        return _Guarded(TerminalLine(write, name, own_line=_BELOW))
     if sys.stderr is not None and sys.stderr.isatty():  # pyright: ignore[reportUnnecessaryComparison] (pythonw has none)
-        return _Guarded(TerminalLine(sys.stderr, name))
+        return _Guarded(TerminalLine(_write_to(sys.stderr), name))
     return nobody
+
+
+def _write_to(out: TextIO) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        out.write(text)
+        out.flush()
+
+    return write
 
 
 def within(report: Report, replay_id: str) -> Report:
@@ -52,19 +68,19 @@ class _Guarded:
 
 
 class TerminalLine:
-    """Writes each event over the last; the line is gone when the run has ended."""
+    """Writes each event over the last; the line is gone when the run has ended. `own_line` is what to write before the
+    line and after it, if the one that the cursor is in is somebody else's."""
 
-    def __init__(self, out: TextIO, name: str) -> None:
-        self._out = out
+    def __init__(self, write: Callable[[str], None], name: str, *, own_line: tuple[str, str] = ("", "")) -> None:
+        self._write = write
         self._name = " ".join(name.split())
+        self._before, self._after = own_line
 
     def __call__(self, event: RunProgress) -> None:
         ended = event.stage in ("completed", "failed")
         text = "" if ended else f"{self._name}: {describe(event)}"
         columns = shutil.get_terminal_size().columns
-        # \x1b[K clears to the end of the line.
-        self._out.write("\r" + text[: columns - 1] + "\x1b[K")
-        self._out.flush()
+        self._write(f"{self._before}\r{text[: columns - 1]}{_CLEAR_REST}{self._after}")
 
 
 def describe(event: RunProgress) -> str:

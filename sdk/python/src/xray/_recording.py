@@ -23,15 +23,23 @@ class Recording:
             return
         kept = Path(tempfile.mkdtemp(prefix="xray-recording-")) / f"{self._replay_id}.wav"
         try:
-            os.link(self.path, kept)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(self.path, kept)
+            try:
+                os.link(self.path, kept)
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(self.path, kept)
+        except BaseException:
+            _remove(kept)
+            raise
         self._kept = kept
 
     def settle(self) -> Path | None:
-        """Where the recording is now: where it was, if it is still there, else in a folder of its own."""
-        if self._kept is None or not self.path.is_file():
+        """Where the recording is now: where it was, if it is still there, else in a folder of its own, if anywhere."""
+        if not self.path.is_file():
             return self._kept
-        self._kept.unlink()
-        self._kept.parent.rmdir()
+        if self._kept is not None:
+            _remove(self._kept)
         return self.path
+
+
+def _remove(kept: Path) -> None:
+    shutil.rmtree(kept.parent, ignore_errors=True)

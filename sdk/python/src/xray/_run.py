@@ -39,6 +39,7 @@ DEFAULT_TIMEOUT_S: Final = 600.0
 _MODALITY: Final = "voice"
 _FLUSH_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 30.0
+_CLOSE_CANCELLED_S: Final = 1.0
 _FETCHES_AT_ONCE: Final = 8
 # What the server takes from a driver; a runtime of somebody else's may have errors of its own.
 _REASONS: Final = frozenset(
@@ -86,6 +87,10 @@ class Plan:
         """ValueError for what is wrong."""
         if not isinstance(self.conversation, Conversation):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"conversation must be a Conversation, not {type(self.conversation).__name__}")
+        if not all(callable(getattr(self.runtime, method, None)) for method in ("run", "aclose")):
+            raise ValueError(f"runtime must be a Runtime, not {type(self.runtime).__name__}")
+        if not isinstance(self.run_config, RunConfig | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"run_config must be a RunConfig, not {type(self.run_config).__name__}")
         if isinstance(self.timeout_s, bool) or not math.isfinite(self.timeout_s) or self.timeout_s <= 0:
             raise ValueError(f"timeout_s must be a number of seconds above 0, not {self.timeout_s!r}")
 
@@ -165,7 +170,7 @@ class _Replay:
             runtime.inject_user_audio(audio)
         if isinstance(runtime, ProgressReporting):
             runtime.report_progress_to(within(self.report, replay_id))
-        pipeline = otel.pipeline(endpoint=api.transport.base_url)
+        pipeline = otel.pipeline(endpoint=plan.xray_url)
         await api.mark_running(replay_id)
         with pipeline.bound(ReplayIdentity(replay_id, conversation_hash, _MODALITY)), plan.while_running():
             outcome = await runtime.run(plan.conversation)
@@ -190,7 +195,7 @@ class _Replay:
     async def close_runtime(self) -> None:
         """Once, however often it is called. Not again and not less if the run is cancelled meanwhile."""
         if self._closing is None:
-            self._closing = asyncio.ensure_future(_close(self._plan.runtime))
+            self._closing = asyncio.ensure_future(close_quietly(self._plan.runtime))
         await despite_cancellation(self._closing)
 
     def tell_where_recording_is(self, error: BaseException) -> None:
@@ -270,11 +275,16 @@ async def _mark_failed(api: Api, replay_id: str, error: BaseException) -> None:
         _log.warning("replay %s could not be marked as failed (%s): %s", replay_id, reason, refused)
 
 
-async def _close(runtime: Runtime) -> None:
+async def close_quietly(runtime: Runtime) -> None:
     """What goes wrong here is told, but takes no verdict away and hides no earlier error."""
-    try:
-        await asyncio.wait_for(runtime.aclose(), _CLOSE_TIMEOUT_S)
-    except (asyncio.TimeoutError, TimeoutError):
+    if not callable(getattr(runtime, "aclose", None)):
+        return  # an argument that was refused
+    closing = asyncio.ensure_future(runtime.aclose())
+    if not (await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT_S))[0]:
         _log.error("the runtime did not close within %g s", _CLOSE_TIMEOUT_S)
-    except Exception:
-        _log.exception("the runtime failed to close")
+        closing.cancel()
+        await asyncio.wait({closing}, timeout=_CLOSE_CANCELLED_S)
+    elif closing.cancelled():
+        _log.error("the runtime did not close: its aclose was cancelled, by something of its own")
+    elif (error := closing.exception()) is not None:
+        _log.error("the runtime failed to close", exc_info=error)

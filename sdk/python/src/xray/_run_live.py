@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Final
 
 from xray._results import ReplayResult
-from xray._run import DEFAULT_TIMEOUT_S, DEFAULT_URL, Plan, drive
+from xray._run import DEFAULT_TIMEOUT_S, DEFAULT_URL, Plan, close_quietly, drive
 from xray.conversation import Conversation, RunConfig
 from xray.errors import AudioMissingError
 from xray.runtime.base import RunProgress, Runtime, StoppableRuntime
@@ -36,7 +36,11 @@ async def run_live(
     While the runtime runs, Ctrl-C ends the session and uploads it; a second Ctrl-C gives it up. Raises
     AudioMissingError if nothing was heard, else as `xray.run` does.
     """
-    conversation = Conversation(name or f"live-{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}", (), live=True)
+    try:
+        conversation = Conversation(name or f"live-{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}", (), live=True)
+    except ValueError:
+        await close_quietly(runtime)
+        raise
     stopping = (lambda: _stops_on_interrupt(runtime)) if isinstance(runtime, StoppableRuntime) else nullcontext
     return await drive(
         Plan(

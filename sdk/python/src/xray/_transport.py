@@ -8,11 +8,11 @@ does not help there. Between attempts it waits as long as `Retry-After` says, el
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 import random
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,12 +23,14 @@ import httpx
 from typing_extensions import Self
 
 from xray._retry_after import seconds_from_now
+from xray._server_url import ServerUrl
 from xray.errors import XrayServerError
 
 ATTEMPTS: Final = 5
 BACKOFF_S: Final = 0.25
 BACKOFF_MAX_S: Final = 8.0
 RETRY_AFTER_MAX_S: Final = 30.0
+RETRY_FOR_S: Final = 120.0
 TIMEOUT: Final = httpx.Timeout(60, connect=10)
 
 _RETRIED_STATUS: Final = frozenset({503, 507})
@@ -47,7 +49,9 @@ Sleep = Callable[[float], Awaitable[object]]
 class Call:
     """One request. `body` is called anew for each attempt: its keyword arguments go to httpx (`content`, `files`, ...).
 
-    `once`: doing it twice would make two of something, so it is not sent again once it may have arrived.
+    It is sent at most `attempts` times, and not again when `retry_for_s` have passed, so that a server that hangs does
+    not get all of them. `once`: doing it twice would make two of something, so it is not sent again once it may have
+    arrived.
     """
 
     method: str
@@ -56,6 +60,8 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     attempts: int = ATTEMPTS
+    retry_for_s: float = RETRY_FOR_S
+    pause_max_s: float = RETRY_AFTER_MAX_S
     once: bool = False
 
     def __str__(self) -> str:
@@ -63,7 +69,10 @@ class Call:
 
 
 class Transport:
-    """Requests to one xrayd. `sleep` waits between attempts and `jitter` spreads them (0 to 1)."""
+    """Requests to one xrayd. `sleep` waits between attempts, `jitter` spreads them (0 to 1), `monotonic` is in seconds.
+
+    Raises ValueError if `base_url` is none. A name and a password in it go into each request and are never shown.
+    """
 
     def __init__(
         self,
@@ -72,11 +81,14 @@ class Transport:
         client: httpx.AsyncClient | None = None,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.base_url = checked_base_url(base_url)
+        url = ServerUrl.parse(base_url, "xray_url")
+        self.base_url = url.base
         self.sleep = sleep
         self._jitter = jitter
-        self._client = client or _new_client(self.base_url)
+        self._monotonic = monotonic
+        self._client = client or _new_client(url)
         self._owns_client = client is None
 
     async def __aenter__(self) -> Self:
@@ -90,6 +102,7 @@ class Transport:
 
     async def send(self, call: Call) -> httpx.Response:
         """The response, read. Raises XrayServerError for every other status than 2xx, and if there is no answer."""
+        begun = self._monotonic()
         for attempt in range(1, call.attempts + 1):
             try:
                 response = await self._client.request(
@@ -103,9 +116,9 @@ class Transport:
                     return response
                 failure = server_error(str(call), response)
                 cause, again, wait = None, _retried_on(failure, once=call.once), retry_after_s(response)
-            if not again or attempt == call.attempts:
+            if not again or attempt == call.attempts or self._monotonic() - begun >= call.retry_for_s:
                 raise failure from cause
-            pause = self.pause_s(attempt, wait)
+            pause = min(self.pause_s(attempt, wait), call.pause_max_s)
             _log.info("%s; attempt %d of %d follows in %.2f s", failure, attempt + 1, call.attempts, pause)
             await self.sleep(pause)
         raise AssertionError("a call has at least one attempt")
@@ -123,7 +136,7 @@ class Transport:
         """How long to wait after this failed attempt (from 1)."""
         if wait_s is not None:
             return min(wait_s, RETRY_AFTER_MAX_S)
-        backoff: float = min(BACKOFF_S * 2.0 ** (attempt - 1), BACKOFF_MAX_S)
+        backoff: float = min(BACKOFF_S * 2.0 ** min(attempt - 1, 16), BACKOFF_MAX_S)
         return backoff * (1 + self._jitter() / 4)
 
     def no_answer(self, what: str, error: Exception) -> XrayServerError:
@@ -133,34 +146,14 @@ class Transport:
         return XrayServerError(message, status_code=None, code=None, body=None, request_id=None)
 
 
-def _new_client(base_url: str) -> httpx.AsyncClient:
-    if base_url.startswith("https:"):
-        return httpx.AsyncClient(timeout=TIMEOUT)
+def _new_client(url: ServerUrl) -> httpx.AsyncClient:
+    headers = {} if url.authorization is None else {"Authorization": url.authorization}
+    if url.base.startswith("https:"):
+        return httpx.AsyncClient(timeout=TIMEOUT, headers=headers)
     # Reading the certificates takes some 50 ms, for each of ten runs at once, and plain http needs none of them.
     no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # The environment's proxy does not know this machine as `localhost`.
-    return httpx.AsyncClient(timeout=TIMEOUT, verify=no_certificates, trust_env=not _is_this_machine(base_url))
-
-
-def _is_this_machine(base_url: str) -> bool:
-    host = httpx.URL(base_url).host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def checked_base_url(url: object) -> str:
-    """Without a slash at its end. ValueError if it is no http URL."""
-    if not isinstance(url, str):
-        raise ValueError(f"xray_url must be a string, not {type(url).__name__}")
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"xray_url {url!r} is no URL: {error}") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
-        raise ValueError(f"xray_url must be like http://localhost:8080, not {url!r}")
-    return url.rstrip("/")
+    trust_env = not url.on_this_machine
+    return httpx.AsyncClient(timeout=TIMEOUT, headers=headers, verify=no_certificates, trust_env=trust_env)
 
 
 def server_error(what: str, response: httpx.Response) -> XrayServerError:

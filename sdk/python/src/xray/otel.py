@@ -27,7 +27,8 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from xray import _livekit
 from xray._attributes import REPLAY_ID, ReplayIdentity
 from xray._bindings import OpenReplays
-from xray._exporter import XraySpanExporter, traces_url
+from xray._exporter import XraySpanExporter, server_url
+from xray._server_url import ServerUrl
 from xray._span_queue import SpanQueue
 
 __all__ = ["XrayBaggageSpanProcessor", "XraySpanExporter", "install"]
@@ -108,18 +109,18 @@ class _Process:
         self._default: SpanQueue | None = None  # that of the last `install` for the whole process
         self._own: TracerProvider | None = None
         self._lock = threading.RLock()
-        self._queues: dict[str, SpanQueue] = {}
+        self._queues: dict[ServerUrl, SpanQueue] = {}
         self._routes: OrderedDict[str, SpanQueue] = OrderedDict()
 
     def queue(self, endpoint: str) -> SpanQueue:
         """The queue of a server, given its base URL. Raises ValueError for what is none."""
-        url = traces_url(endpoint)
+        server = server_url(endpoint)
         with self._lock:
-            if url not in self._queues:
+            if server not in self._queues:
                 if not self._queues:
                     atexit.register(self.flush_at_exit)
-                self._queues[url] = SpanQueue(XraySpanExporter(endpoint=endpoint))
-            return self._queues[url]
+                self._queues[server] = SpanQueue(XraySpanExporter(endpoint=endpoint))
+            return self._queues[server]
 
     def register(self, provider: object) -> _ExportProcessor | None:
         """Adds our processors to a provider, once. None if it takes no processors."""

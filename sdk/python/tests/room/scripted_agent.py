@@ -12,8 +12,9 @@ from livekit import api, rtc
 from livekit_server import LiveKitServer
 
 from xray._clock import SYSTEM_CLOCK
-from xray.runtime._room.hearing import Hearing
-from xray.runtime._room.speaking import FRAME_SAMPLES, Spoken, Voice
+from xray._frame import FRAME_SAMPLES
+from xray.runtime._hearing import Hearing
+from xray.runtime._room.speaking import Spoken, Voice
 from xray.runtime._room.words import FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TOPIC
 
 RATE = 48_000

@@ -9,14 +9,12 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Final
 
 from xray._clock import SAMPLE_RATE
+from xray._frame import FRAME_BYTES, FRAME_SAMPLES, SILENCE
 from xray._wav import BYTES_PER_SAMPLE
-from xray.runtime._room.hearing import Hearing
+from xray.runtime._hearing import Hearing
 
-__all__ = ["FRAME_BYTES", "FRAME_SAMPLES", "SILENCE", "Ear", "LocalCall", "Mouth", "Speech"]
+__all__ = ["Ear", "LocalCall", "Mouth", "Speech"]
 
-FRAME_SAMPLES: Final = SAMPLE_RATE // 100
-FRAME_BYTES: Final = FRAME_SAMPLES * BYTES_PER_SAMPLE
-SILENCE: Final = bytes(FRAME_BYTES)
 # A voice is noticed a few frames after it has begun.
 _FRAMES_BEFORE_VOICE: Final = 10
 

@@ -19,8 +19,9 @@ from xray._recorder import Recorder
 from xray._sip import SimulatedSipCall
 from xray.conversation import Conversation, Role
 from xray.errors import RuntimeBindError
+from xray.runtime._places import Places
 from xray.runtime._room.call import Call
-from xray.runtime._room.runtime import Account, Outcome, Places, RoomRuntime
+from xray.runtime._room.runtime import Account, Outcome, RoomRuntime
 from xray.runtime._room.script import Script
 from xray.runtime.base import RuntimeResult
 

@@ -17,10 +17,11 @@ from xray._recorder import Recorder
 from xray._sip import SimulatedSipCall
 from xray.conversation import Conversation
 from xray.errors import AudioMissingError
+from xray.runtime._places import Places
 from xray.runtime._room.call import Call
 from xray.runtime._room.devices import Device, Microphone, Speaker, load_sounddevice
 from xray.runtime._room.placing import Placer
-from xray.runtime._room.runtime import Account, Outcome, Places, RoomRuntime
+from xray.runtime._room.runtime import Account, Outcome, RoomRuntime
 from xray.runtime.base import RuntimeResult
 
 __all__ = ["LiveKitLiveRuntime"]

@@ -24,14 +24,15 @@ from typing import Final
 from opentelemetry import trace
 
 from xray._clock import SAMPLE_RATE, SYSTEM_CLOCK, Clock
+from xray._frame import FRAME_BYTES, FRAME_SAMPLES, SILENCE
 from xray._recorder import Recorder
 from xray._tasks import despite_cancellation
 from xray._wav import BYTES_PER_SAMPLE
 from xray.conversation import Conversation, Role, Turn
 from xray.errors import RuntimeBindError, XrayError
-from xray.runtime._local_call import FRAME_BYTES, FRAME_SAMPLES, SILENCE, Ear, LocalCall, Mouth, Speech
-from xray.runtime._room.hearing import Hearing, level_dbfs
-from xray.runtime._room.runtime import Places
+from xray.runtime._hearing import Hearing, level_dbfs
+from xray.runtime._local_call import Ear, LocalCall, Mouth, Speech
+from xray.runtime._places import Places
 from xray.runtime._turn_span import emit_turn_span
 from xray.runtime.base import AgentResponse, RunProgress, Runtime, RuntimeResult
 

@@ -14,11 +14,12 @@ from types import ModuleType
 from typing import Any, Final
 
 from xray._clock import Clock
+from xray._frame import FRAME_SAMPLES
 from xray._recorder import Recorder
 from xray.errors import AgentNotJoinedError, XrayError
-from xray.runtime._room.hearing import Hearing
+from xray.runtime._hearing import Hearing
 from xray.runtime._room.placing import Placed, Placer
-from xray.runtime._room.speaking import FRAME_SAMPLES, Voice
+from xray.runtime._room.speaking import Voice
 from xray.runtime._room.words import FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TOPIC, Words
 
 __all__ = ["Call"]

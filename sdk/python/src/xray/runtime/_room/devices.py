@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 from xray._clock import SAMPLE_RATE, Clock
+from xray._frame import FRAME_BYTES, FRAME_SAMPLES
 from xray._recorder import mix
 from xray.errors import LiveDependencyError, MicCaptureError, SpeakerPlaybackError, XrayError
-from xray.runtime._room.speaking import FRAME_SAMPLES, SILENCE
 
 __all__ = ["Device", "Microphone", "Speaker", "load_sounddevice"]
 
@@ -27,10 +27,9 @@ Device: TypeAlias = "int | str | None"
 _logger = logging.getLogger("xray.runtime.livekit_live")
 
 _MIC_SILENT_S: Final = 3.0
-_FRAME_BYTES: Final = len(SILENCE)
 # So much of a track waits for the loudspeaker at most: more would be heard ever later.
-_QUEUE_BYTES: Final = 20 * _FRAME_BYTES
-_PREFILL_BYTES: Final = 4 * _FRAME_BYTES
+_QUEUE_BYTES: Final = 20 * FRAME_BYTES
+_PREFILL_BYTES: Final = 4 * FRAME_BYTES
 
 
 def load_sounddevice() -> ModuleType:

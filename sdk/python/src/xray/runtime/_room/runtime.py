@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -17,12 +16,13 @@ from xray._clock import Clock
 from xray._recorder import Recorder
 from xray._sip import SimulatedSipCall
 from xray.conversation import Conversation
-from xray.errors import MixdownError, RuntimeBindError
+from xray.errors import RuntimeBindError
+from xray.runtime._places import Places
 from xray.runtime._room.call import Call
 from xray.runtime._room.joining import load_livekit, token
 from xray.runtime.base import AgentResponse, RunProgress, Runtime, RuntimeResult
 
-__all__ = ["Account", "Outcome", "Places", "RoomRuntime"]
+__all__ = ["Account", "Outcome", "RoomRuntime"]
 
 _MODALITY: Final = "voice"
 
@@ -44,28 +44,6 @@ class Account:
         for name in ("url", "api_key", "api_secret", "room", "identity"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must not be empty")
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where recordings go."""
-
-    mixdown_dir: Path | None
-    cache_root: Path | None
-
-    @classmethod
-    def of(cls, mixdown_dir: str | Path | None, cache_root: str | Path | None) -> Places:
-        return cls(None if mixdown_dir is None else Path(mixdown_dir), None if cache_root is None else Path(cache_root))
-
-    def make(self) -> Path:
-        """A new private directory. MixdownError if there is no place for one."""
-        try:
-            for directory in (self.mixdown_dir, self.cache_root):
-                if directory is not None:
-                    directory.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix="xray-", dir=self.cache_root))
-        except OSError as error:
-            raise MixdownError(f"no place for the recording: {error}") from error
 
 
 @dataclass

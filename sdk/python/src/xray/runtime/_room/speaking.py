@@ -14,15 +14,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from xray._clock import SAMPLE_RATE, Clock
+from xray._clock import Clock
+from xray._frame import FRAME_NS, FRAME_SAMPLES, SILENCE
 from xray._wav import BYTES_PER_SAMPLE
 
-__all__ = ["FRAME_NS", "FRAME_SAMPLES", "MAX_CATCH_UP_NS", "SILENCE", "Spoken", "Voice"]
+__all__ = ["MAX_CATCH_UP_NS", "Spoken", "Voice"]
 
-FRAME_SAMPLES: Final = SAMPLE_RATE // 100
-FRAME_NS: Final = 10_000_000
 MAX_CATCH_UP_NS: Final = 200_000_000
-SILENCE: Final = bytes(FRAME_SAMPLES * BYTES_PER_SAMPLE)
 
 
 class Spoken(NamedTuple):
