@@ -49,6 +49,7 @@ async def main(mode: str, url: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
     try:
         asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -441,8 +441,9 @@ def test_wrong_arguments_are_told_before_anything_is_made(
     assert conversation_count(server.url) == 0
 
 
-def test_a_live_session_with_a_wrong_name_closes_its_runtime(tmp_path: Path) -> None:
+def test_a_live_session_with_a_wrong_name_closes_its_runtime(shared_server: Xrayd, tmp_path: Path) -> None:
     runtime = FakeRuntime(tmp_path)
+    wrong: Any = 5
     with pytest.raises(ValueError, match="name"):
-        asyncio.run(xray.run_live(runtime=runtime, name=" "))
+        asyncio.run(xray.run_live(runtime=runtime, name=wrong, xray_url=shared_server.url))
     assert runtime.steps == ["aclose"]
