@@ -94,8 +94,12 @@ class Rule:
     anything; "after" the server has done it."""
     cut_after: int | None = None
     """This many bytes of the server's response body are passed on, then the connection ends."""
-    hold: threading.Event | None = None
-    """Set when the request is there, which is then left without an answer until the client goes."""
+    reached: threading.Event | None = None
+    """Set when the request is there."""
+    hold: bool = False
+    """The request is left without an answer until the client goes."""
+    until: threading.Event | None = None
+    """The request is passed on when this is set."""
 
 
 def answer(status: str, body: str = "", **headers: str) -> bytes:
@@ -181,10 +185,13 @@ class ScriptedServer:
             self.seen.append(Seen(method, path, headers, body))
         if rule.hang_up in ("before", "unread"):
             return
-        if rule.hold is not None:
-            rule.hold.set()
+        if rule.reached is not None:
+            rule.reached.set()
+        if rule.hold:
             client.recv(1)
             return
+        if rule.until is not None:
+            assert rule.until.wait(30)
         if rule.answer is not None:
             client.sendall(rule.answer)
             return

@@ -14,7 +14,7 @@ import pytest
 from xrayd_process import Xrayd
 
 from fakes import CALL, Rule, ScriptedServer, answer
-from xray import _wire
+from xray import _events, _wire
 from xray._api import Api
 from xray._events import EventParser, wait_for_verdict
 from xray._transport import Transport
@@ -121,6 +121,36 @@ def test_a_broken_stream_is_opened_again(rule: Rule, server: Xrayd, tmp_path: Pa
 
     assert asyncio.run(run()).passed
     assert len(started) == 3
+
+
+def test_an_overloaded_server_is_asked_when_it_says(server: Xrayd, tmp_path: Path) -> None:
+    replay = ready(server.url, tmp_path)
+    busy = answer("503 Service Unavailable", '{"error":"overloaded"}', Retry_After="20")
+    pauses: list[float] = []
+    with ScriptedServer(server.url, Rule(EVENTS, answer=busy)) as scripted:
+        verdict(scripted.url, replay, pauses=pauses)
+    assert pauses == [20]
+
+
+def test_pauses_begin_anew_after_a_stream_that_told_something(server: Xrayd, tmp_path: Path) -> None:
+    replay = ready(server.url, tmp_path, analyze=False)
+    event = 'data: {"type":"state","lifecycle_state":"running","analysis_step":null}\n\n'
+    broken = Rule(EVENTS, times=2, answer=answer("200 OK", event, Content_Type="text/event-stream"))
+    pauses: list[float] = []
+    rules = (Rule(EVENTS, times=2, hang_up="unread"), broken, Rule(EVENTS, hold=True))
+    with ScriptedServer(server.url, *rules) as scripted, pytest.raises(EvaluationTimeoutError):
+        verdict(scripted.url, replay, pauses=pauses, timeout_s=1)
+    assert pauses == [0.25, 0.5, 0.25, 0.25]
+
+
+def test_a_silent_stream_is_a_broken_one(server: Xrayd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without even heartbeats, which come every 15 s."""
+    assert _events.STREAM_TIMEOUT.read is not None
+    assert 30 <= _events.STREAM_TIMEOUT.read <= 60
+    monkeypatch.setattr(_events, "STREAM_TIMEOUT", httpx.Timeout(0.2))
+    replay = ready(server.url, tmp_path)
+    with ScriptedServer(server.url, Rule(EVENTS, hold=True)) as scripted:
+        assert verdict(scripted.url, replay).passed
 
 
 class ScriptedAsync:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from api import tone, wav
+from api import dialogue, tone, wav
 from opentelemetry import baggage, trace
 from xrayd_process import Xrayd
 
@@ -203,9 +204,63 @@ def test_progress_tells_every_stage(shared_server: Xrayd, tmp_path: Path) -> Non
         (1, 2, "agent"),
     ]
     assert {event.replay_id for event in seen[1:]} == {result.replay_id}
-    # An analysis may be over before its stream is open; then there is nothing in between to tell.
-    percents = [event.percent for event in seen if event.percent is not None]
-    assert percents == sorted(percents)
+
+
+def test_progress_tells_how_far_the_analysis_is(shared_server: Xrayd, tmp_path: Path) -> None:
+    events = [f'data: {{"type":"progress","percent":{percent},"step":"transcribe"}}\n\n' for percent in (25, 75)]
+    stream = answer("200 OK", "".join(events), Content_Type="text/event-stream")
+    seen: list[RunProgress] = []
+    with ScriptedServer(shared_server.url, Rule(".*/events", answer=stream)) as scripted:
+        result = run(FakeRuntime(tmp_path), scripted.url, progress=seen.append)
+    told = [event for event in seen if event.percent in (25, 75)]
+    assert told == [
+        RunProgress("analysing", replay_id=result.replay_id, percent=n, step="transcribe") for n in (25, 75)
+    ]
+
+
+def test_audio_is_fetched_in_parallel(shared_server: Xrayd, tmp_path: Path) -> None:
+    """The first request is answered when the second is there."""
+    first, second = threading.Event(), threading.Event()
+    turns = [xray.Turn.user("one"), xray.Turn.agent(), xray.Turn.user("two"), xray.Turn.agent()]
+    recording = dialogue(("user", 0.8), ("agent", 0.8), ("user", 0.8), ("agent", 0.8))
+    rules = (Rule("GET .*/turns/0/audio", reached=first, until=second), Rule("GET .*/turns/2/audio", reached=second))
+    with ScriptedServer(shared_server.url, *rules) as scripted:
+        run(FakeRuntime(tmp_path, recording=recording), scripted.url, Conversation("n", turns))
+    assert first.is_set()
+
+
+def test_the_room_is_left_before_the_analysis(shared_server: Xrayd, tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path)
+    steps: list[list[str]] = []
+
+    def progress(event: RunProgress) -> None:
+        if event.stage == "analysing" and event.percent is None:
+            steps.append(list(runtime.steps))
+
+    run(runtime, shared_server.url, progress=progress)
+    assert steps == [["bind", "inject", "run", "aclose"]]
+
+
+def test_one_runtime_is_in_one_run_at_a_time(shared_server: Xrayd, tmp_path: Path) -> None:
+    """The run that is refused leaves the other one alone."""
+
+    async def work() -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def during() -> None:
+            begun.set()
+            await go_on.wait()
+
+        runtime = FakeRuntime(tmp_path, during=during)
+        task = asyncio.create_task(xray.run(conversation=SCRIPT, runtime=runtime, xray_url=shared_server.url))
+        await begun.wait()
+        with pytest.raises(ValueError, match="in a run already"):
+            await xray.run(conversation=SCRIPT, runtime=runtime, xray_url=shared_server.url)
+        go_on.set()
+        assert (await task).passed
+        assert runtime.steps == ["bind", "inject", "run", "aclose"]
+
+    asyncio.run(work())
 
 
 def test_a_progress_callback_that_fails_costs_no_run(

@@ -102,7 +102,7 @@ def test_a_replay_ends_and_nothing_is_left_wherever_the_program_is(
     temporary.mkdir()
     own.mkdir()
     held = threading.Event()
-    with ScriptedServer(server.url, Rule(match, hold=held)) as scripted:
+    with ScriptedServer(server.url, Rule(match, reached=held, hold=True)) as scripted:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),

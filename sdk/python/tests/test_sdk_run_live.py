@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from api import silence, tone, wav
 from xrayd_process import Xrayd
 
 import xray
-from fakes import FakeRuntime, detail
+from fakes import CALL, FakeRuntime
 from xray.conversation import Conversation
 from xray.errors import AudioMissingError
 from xray.runtime.base import Runtime, RuntimeResult
@@ -99,3 +100,33 @@ def test_a_runtime_that_cannot_be_stopped_keeps_the_usual_ctrl_c(shared_server: 
         assert handlers == [usual]
 
     asyncio.run(both())
+
+
+def test_cancelled_while_its_recording_is_looked_at(
+    shared_server: Xrayd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recording is kept, as during the upload."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(kept))
+    go_on = threading.Event()
+
+    async def work() -> None:
+        looking = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def was_heard(_path: Path) -> bool:
+            loop.call_soon_threadsafe(looking.set)
+            return go_on.wait(30)
+
+        monkeypatch.setattr("xray._run_live._was_heard", was_heard)
+        task = asyncio.create_task(xray.run_live(runtime=FakeRuntime(tmp_path), xray_url=shared_server.url))
+        await looking.wait()
+        task.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(work())
+    (recording,) = kept.glob("*/*.wav")
+    assert recording.read_bytes() == CALL

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,10 +85,9 @@ def test_a_run_sends_the_password_with_each_request_and_shows_it_nowhere(
     caplog.set_level(logging.DEBUG)
     refused = Rule("POST /v1/replays/[^/]+/audio", times=99, answer=answer("500 Internal", "{}"))
     with ScriptedServer(shared_server.url, refused) as scripted:
+        url = with_password(scripted.url)
         with pytest.raises(XrayServerError) as caught:
-            asyncio.run(
-                xray.run(conversation=SCRIPT, runtime=FakeRuntime(tmp_path), xray_url=with_password(scripted.url))
-            )
+            asyncio.run(xray.run(conversation=SCRIPT, runtime=FakeRuntime(tmp_path), xray_url=url))
         assert {one.headers.get("authorization") for one in scripted.seen} == {HEADER}
     for shown in (caplog.text, str(caught.value), repr(caught.value)):
         assert "word" not in shown
@@ -97,9 +95,8 @@ def test_a_run_sends_the_password_with_each_request_and_shows_it_nowhere(
 
 def test_so_does_the_exporter(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    no_pause: Callable[[float, bool], None] = lambda _seconds, _may_hurry: None
     with Receiver() as receiver:
-        exporter = XraySpanExporter(endpoint=with_password(receiver.url), pause=no_pause)
+        exporter = XraySpanExporter(endpoint=with_password(receiver.url))
         exporter.export(spans(1))
         exporter.shutdown()
         assert [one.headers["Authorization"] for one in receiver.requests] == [HEADER]

@@ -6,22 +6,21 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import threading
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 import pytest
 from api import tone, wav
 from xrayd_process import Xrayd
 
-from fakes import CALL, OVERLOADED, Rule, ScriptedServer, answer, replays_of
-from xray import _transport, _wav
+from fakes import CALL, OVERLOADED, Rule, ScriptedServer, answer, conversation_count, replays_of
+from xray import _api, _transport, _wav
 from xray._api import Api
 from xray._transport import ATTEMPTS, Call, Transport, retry_after_s
 from xray.conversation import Conversation, RecordedAudio, RunConfig, Turn
@@ -228,17 +227,19 @@ def test_another_service_on_the_port_is_noticed(shared_server: Xrayd) -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), (" 0 ", 0.0), ("soon", None), ("", None), ("-1", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+    [
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-1", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Mon, 01 Jan 99999 00:00:00 GMT", None),
+        ("Mon, 32 Jan 2026 00:00:00 GMT", None),
+    ],
 )
 def test_retry_after(value: str, seconds: float | None) -> None:
     assert retry_after_s(httpx.Response(503, headers={"Retry-After": value})) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "soon", "-1", "1.5", "Mon, 01 Jan 99999 00:00:00 GMT", "Mon, 32 Jan 2026 00:00:00 GMT"]
-)
-def test_a_retry_after_that_is_none_is_passed_over(text: str) -> None:
-    assert retry_after_s(httpx.Response(503, headers={"Retry-After": text})) is None
 
 
 def test_retry_after_may_be_a_date_and_is_bounded() -> None:
@@ -271,7 +272,7 @@ def test_a_server_that_hangs_does_not_get_every_attempt(shared_server: Xrayd) ->
         async with Transport(url, sleep=lambda _s: asyncio.sleep(0), monotonic=lambda: next(minutes)) as transport:
             await transport.send(Call("GET", "/v1/conversations", timeout=httpx.Timeout(0.05)))
 
-    with ScriptedServer(shared_server.url, Rule(".*", times=99, hold=threading.Event())) as scripted:
+    with ScriptedServer(shared_server.url, Rule(".*", times=99, hold=True)) as scripted:
         with pytest.raises(XrayServerError, match="no answer"):
             asyncio.run(run(scripted.url))
         assert scripted.count(".*") == 2
@@ -288,12 +289,67 @@ def test_the_last_word_is_said_soon(shared_server: Xrayd) -> None:
     assert pauses == [1.0]
 
 
-def test_no_proxy_stands_before_this_machine(shared_server: Xrayd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_conversation_is_not_made_twice(server: Xrayd) -> None:
+    """Of one without turns each request makes another."""
+    live = Conversation("live", [], live=True)
+    lost = Rule("POST /v1/conversations", hang_up="after")
+    with ScriptedServer(server.url, lost) as scripted, pytest.raises(XrayServerError, match="no answer"):
+        call(scripted.url, lambda api: api.put_conversation(live))
+    assert conversation_count(server.url) == 1
+
+
+def test_the_last_word_waits_for_no_server_that_hangs(shared_server: Xrayd, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _api.LAST_WORD_TIMEOUT.read is not None
+    assert _api.LAST_WORD_TIMEOUT.read * _api.LAST_WORD_ATTEMPTS <= 10
+    monkeypatch.setattr(_api, "LAST_WORD_TIMEOUT", httpx.Timeout(0.05))
+    with ScriptedServer(shared_server.url, Rule(".*", times=99, hold=True)) as scripted:
+        with pytest.raises(XrayServerError, match="no answer"):
+            call(scripted.url, lambda api: api.mark_failed("r", "driver_aborted"))
+        assert scripted.count("PATCH .*") == _api.LAST_WORD_ATTEMPTS
+
+
+def test_connections_are_closed_with_the_transport(shared_server: Xrayd) -> None:
+    async def run() -> None:
+        client = httpx.AsyncClient()
+        async with Transport(shared_server.url, client=client) as transport:
+            await Api(transport).put_conversation(SCRIPT)
+        assert not client.is_closed  # it is the caller's
+        await client.aclose()
+        async with Transport(shared_server.url) as transport:
+            await Api(transport).put_conversation(SCRIPT)
+        with pytest.raises(RuntimeError, match="closed"):
+            await Api(transport).put_conversation(SCRIPT)
+
+    asyncio.run(run())
+
+
+def test_https_is_checked_whatever_way_it_is_written() -> None:
+    async def run() -> None:
+        for url in ("HTTPS://host", "https://localhost"):
+            async with Transport(url) as transport:
+                pool = cast("Any", transport)._client._transport._pool
+                assert pool._ssl_context.cert_store_stats()["x509_ca"] > 0
+
+    asyncio.run(run())
+
+
+def test_an_error_in_somebody_elses_words(shared_server: Xrayd) -> None:
+    other = answer("404 Not Found", '{"detail":"Not Found"}')
+    with (
+        ScriptedServer(shared_server.url, Rule(".*", answer=other)) as scripted,
+        pytest.raises(XrayServerError) as caught,
+    ):
+        call(scripted.url, put)
+    assert str(caught.value) == "POST /v1/conversations: 404 (detail=Not Found)"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_stands_before_this_machine(host: str, shared_server: Xrayd, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    assert len(call(shared_server.url, put)) == 64
+    assert len(call(shared_server.url.replace("127.0.0.1", host), put)) == 64
     with pytest.raises(XrayServerError, match="no answer"):
         call("http://xrayd.invalid", put)
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar, cast
 
 import httpx
 
@@ -24,8 +24,8 @@ RECORDING_MAX_BYTES: Final = 512 * 1024 * 1024
 # Speaking a long conversation with a slow provider takes minutes.
 _SPEECH_TIMEOUT: Final = httpx.Timeout(600, connect=10)
 # Giving up must be quick: somebody pressed Ctrl-C.
-_LAST_WORD_TIMEOUT: Final = httpx.Timeout(5)
-_LAST_WORD_ATTEMPTS: Final = 2
+LAST_WORD_TIMEOUT: Final = httpx.Timeout(5)
+LAST_WORD_ATTEMPTS: Final = 2
 _LAST_WORD_PAUSE_S: Final = 1.0
 _CHUNK_BYTES: Final = 1024 * 1024
 _ANALYSIS_BEGUN: Final = frozenset({"analyzing", "completed", "failed"})
@@ -88,8 +88,8 @@ class Api:
             "PATCH",
             f"/v1/replays/{replay_id}",
             update,
-            timeout=_LAST_WORD_TIMEOUT,
-            attempts=_LAST_WORD_ATTEMPTS,
+            timeout=LAST_WORD_TIMEOUT,
+            attempts=LAST_WORD_ATTEMPTS,
             pause_max_s=_LAST_WORD_PAUSE_S,
         )
         try:
@@ -112,7 +112,8 @@ class Api:
         try:
             response = await self.transport.send(call)
         except XrayServerError as error:
-            state = error.body.get("current_state") if isinstance(error.body, dict) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+            body = error.body
+            state = cast("dict[str, object]", body).get("current_state") if isinstance(body, dict) else None
             if error.code != "replay_not_ready_for_analysis" or state not in _ANALYSIS_BEGUN:
                 raise
         else:
@@ -140,10 +141,10 @@ def _json_call(method: str, path: str, model: _wire.WireModel, **options: Any) -
 
 
 def _parsed(model: type[_wire.M], call: Call, response: httpx.Response) -> _wire.M:
-    parsed = _wire.parse(model, response.content)
-    if parsed is None:
-        raise unusable(str(call), response)
-    return parsed
+    try:
+        return _wire.parse(model, response.content)
+    except ValueError as error:
+        raise unusable(str(call), response, str(error)) from None
 
 
 class _FileToSend:

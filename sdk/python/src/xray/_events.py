@@ -20,7 +20,7 @@ from xray._api import Api
 from xray.errors import EvaluationTimeoutError, ReplayEvaluationError, XrayServerError
 
 # Three heartbeats.
-_STREAM_TIMEOUT: Final = httpx.Timeout(45, connect=10)
+STREAM_TIMEOUT: Final = httpx.Timeout(45, connect=10)
 
 _log = logging.getLogger("xray")
 
@@ -63,7 +63,8 @@ class _Follower:
                     raise
                 self.last_failure = error
             self._failures_in_a_row += 1
-            pause = self._api.transport.pause_s(self._failures_in_a_row)
+            asked = self.last_failure.retry_after_s if isinstance(self.last_failure, XrayServerError) else None
+            pause = self._api.transport.pause_s(self._failures_in_a_row, asked)
             _log.info("replay %s: events: %r; again in %.2f s", self._replay_id, self.last_failure, pause)
             await self._api.transport.sleep(pause)
             if (result := await self._ended_meanwhile()) is not None:
@@ -71,7 +72,7 @@ class _Follower:
 
     async def _stream(self) -> _wire.Result:
         path = f"/v1/replays/{self._replay_id}/events"
-        async with self._api.transport.stream(path, timeout=_STREAM_TIMEOUT) as response:
+        async with self._api.transport.stream(path, timeout=STREAM_TIMEOUT) as response:
             parser = EventParser()
             # Left before its end, the generator would be closed by the garbage collector, in a task of its own.
             async with contextlib.aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as chunks:

@@ -73,7 +73,8 @@ class TerminalLine:
 
     def __init__(self, write: Callable[[str], None], name: str, *, own_line: tuple[str, str] = ("", "")) -> None:
         self._write = write
-        self._name = " ".join(name.split())
+        # On one line, and nothing in it that a terminal obeys.
+        self._name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
         self._before, self._after = own_line
 
     def __call__(self, event: RunProgress) -> None:

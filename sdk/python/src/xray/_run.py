@@ -72,7 +72,8 @@ async def run(
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is made with. `while_running` surrounds `Runtime.run`; `check_recording` may refuse what it made."""
+    """What a run is made with. `while_running` surrounds `Runtime.run`; a recording that is not
+    worth keeping is neither uploaded nor kept."""
 
     conversation: Conversation
     runtime: Runtime
@@ -81,22 +82,51 @@ class Plan:
     timeout_s: float
     progress: Report | None
     while_running: Callable[[], AbstractContextManager[None]] = nullcontext
-    check_recording: Callable[[Path], None] | None = None
+    is_worth_keeping: Callable[[Path], bool] = lambda _path: True
 
     def check_arguments(self) -> None:
         """ValueError for what is wrong."""
         if not isinstance(self.conversation, Conversation):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"conversation must be a Conversation, not {type(self.conversation).__name__}")
-        if not all(callable(getattr(self.runtime, method, None)) for method in ("run", "aclose")):
-            raise ValueError(f"runtime must be a Runtime, not {type(self.runtime).__name__}")
+        if isinstance(self.runtime, type) or not all(
+            callable(getattr(self.runtime, method, None)) for method in ("run", "aclose")
+        ):
+            raise ValueError(f"runtime must be a Runtime, not {_kind(self.runtime)}")
         if not isinstance(self.run_config, RunConfig | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"run_config must be a RunConfig, not {type(self.run_config).__name__}")
-        if isinstance(self.timeout_s, bool) or not math.isfinite(self.timeout_s) or self.timeout_s <= 0:
+        if not _is_a_duration(self.timeout_s):
             raise ValueError(f"timeout_s must be a number of seconds above 0, not {self.timeout_s!r}")
+        if self.progress is not None and not callable(self.progress):  # pyright: ignore[reportUnnecessaryComparison]
+            raise ValueError(f"progress must be a function, not {type(self.progress).__name__}")
+
+
+def _kind(thing: object) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else type(thing).__name__
+
+
+def _is_a_duration(seconds: object) -> bool:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        return False
+    return math.isfinite(seconds) and seconds > 0
+
+
+# By identity: somebody else's runtime need not be hashable.
+_running: Final = set[int]()
 
 
 async def drive(plan: Plan) -> ReplayResult:
     """Everything from the check of the files to the verdict."""
+    if id(plan.runtime) in _running:
+        # Not closed: it is the other run's.
+        raise ValueError(f"this {type(plan.runtime).__name__} is in a run already: one object runs one conversation")
+    _running.add(id(plan.runtime))
+    try:
+        return await _drive(plan)
+    finally:
+        _running.discard(id(plan.runtime))
+
+
+async def _drive(plan: Plan) -> ReplayResult:
     replay = _Replay(plan)
     try:
         try:
@@ -175,16 +205,18 @@ class _Replay:
         with pipeline.bound(ReplayIdentity(replay_id, conversation_hash, _MODALITY)), plan.while_running():
             outcome = await runtime.run(plan.conversation)
         path = _recorded(outcome)
-        if plan.check_recording is not None:
-            await asyncio.to_thread(plan.check_recording, path)
-        recording = Recording(path, replay_id)
+        recording: Recording | None = Recording(path, replay_id)
         try:
+            if not await asyncio.to_thread(plan.is_worth_keeping, path):
+                recording = None
+                raise AudioMissingError("the session has no audio: neither side was heard")
             await _flush(pipeline)
             self.report(RunProgress("uploading", replay_id=replay_id))
             await _upload(api, replay_id, path, outcome.recording_started_at_epoch)
         except BaseException:
-            self._not_uploaded = recording
-            await despite_cancellation(asyncio.to_thread(_secure, recording))
+            if recording is not None:
+                self._not_uploaded = recording
+                await despite_cancellation(asyncio.to_thread(_secure, recording))
             raise
 
     def _watch(self, event: _wire.StateEvent | _wire.ProgressEvent) -> None:

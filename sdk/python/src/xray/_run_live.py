@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from xray import _wav
 from xray._results import ReplayResult
 from xray._run import DEFAULT_TIMEOUT_S, DEFAULT_URL, Plan, close_quietly, drive
 from xray.conversation import Conversation, RunConfig
@@ -19,7 +20,6 @@ from xray.errors import AudioMissingError
 from xray.runtime.base import RunProgress, Runtime, StoppableRuntime
 
 _CHUNK_BYTES: Final = 1024 * 1024
-_WAV_HEADER_BYTES: Final = 44
 
 
 async def run_live(
@@ -51,7 +51,7 @@ async def run_live(
             timeout_s,
             progress,
             while_running=stopping,
-            check_recording=_check_heard,
+            is_worth_keeping=_was_heard,
         )
     )
 
@@ -89,14 +89,14 @@ def _stops_on_interrupt(runtime: StoppableRuntime) -> Iterator[None]:
         signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
 
 
-def _check_heard(path: Path) -> None:
+def _was_heard(path: Path) -> bool:
     """A recording of digital silence, or of nothing, is that of a microphone that was never open."""
     try:
         with path.open("rb") as wav:
-            wav.seek(_WAV_HEADER_BYTES)
+            wav.seek(_wav.HEADER_SIZE)
             while chunk := wav.read(_CHUNK_BYTES):
                 if chunk.count(0) != len(chunk):
-                    return
+                    return True
     except OSError as error:
         raise AudioMissingError(f"the recording {path} cannot be read: {error.strerror or error}") from error
-    raise AudioMissingError("the session has no audio: neither side was heard")
+    return False

@@ -148,12 +148,10 @@ class Transport:
 
 def _new_client(url: ServerUrl) -> httpx.AsyncClient:
     headers = {} if url.authorization is None else {"Authorization": url.authorization}
-    if url.base.startswith("https:"):
-        return httpx.AsyncClient(timeout=TIMEOUT, headers=headers)
+    https = url.base.startswith("https:")
     # Reading the certificates takes some 50 ms, for each of ten runs at once, and plain http needs none of them.
-    no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trust_env = not url.on_this_machine
-    return httpx.AsyncClient(timeout=TIMEOUT, headers=headers, verify=no_certificates, trust_env=trust_env)
+    tls = httpx.create_ssl_context() if https else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.AsyncClient(timeout=TIMEOUT, headers=headers, verify=tls, trust_env=not url.on_this_machine)
 
 
 def server_error(what: str, response: httpx.Response) -> XrayServerError:
@@ -167,19 +165,21 @@ def server_error(what: str, response: httpx.Response) -> XrayServerError:
     else:
         fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
     code = fields.get("error")
-    return XrayServerError(
+    error = XrayServerError(
         f"{what}: {response.status_code} {_explained(fields) if fields else response.reason_phrase}",
         status_code=response.status_code,
         code=code if isinstance(code, str) else None,
         body=cast(object, body),
         request_id=response.headers.get("X-Request-Id"),
     )
+    error.retry_after_s = retry_after_s(response)
+    return error
 
 
-def unusable(what: str, response: httpx.Response) -> XrayServerError:
-    """An answer of 2xx that is not what the API promises: something else listens there."""
+def unusable(what: str, response: httpx.Response, why: str) -> XrayServerError:
+    """An answer of 2xx that is not what the API promises: something else listens there, or a server of another time."""
     return XrayServerError(
-        f"{what}: {response.status_code}, but the answer is not xrayd's",
+        f"{what}: {response.status_code}, but the answer is not xrayd's ({why})",
         status_code=response.status_code,
         code=None,
         body=response.text,
@@ -196,7 +196,8 @@ def _explained(fields: Mapping[str, object]) -> str:
     ]
     others = {key: value for key, value in fields.items() if key not in ("error", "issues")}
     told += [f"{key}={value}" for key, value in others.items()]
-    return f"{fields.get('error')}" + (f" ({'; '.join(told)})" if told else "")
+    details = f"({'; '.join(told)})" if told else ""
+    return " ".join(part for part in (str(fields.get("error", "")), details) if part)
 
 
 def retry_after_s(response: httpx.Response) -> float | None:

@@ -198,12 +198,14 @@ def parse_event(data: bytes) -> ReplayEvent | None:
     return None if model is None else model.model_validate_json(data)
 
 
-def parse(model: type[M], body: bytes) -> M | None:
-    """None if the body is no such object."""
+def parse(model: type[M], body: bytes) -> M:
+    """ValueError, which names the field, if the body is no such object."""
     try:
         return model.model_validate_json(body)
-    except ValidationError:
-        return None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the whole"
+        raise ValueError(f"{field}: {first['msg']}") from None
 
 
 def encode(model: WireModel) -> str:

@@ -129,7 +129,7 @@ class XrayServerError(XrayError):
     """The server answered with an error, or, when `status_code` is None, did not answer.
 
     `code` is the `error` field of the body, `body` the parsed JSON (else the text), `request_id` the one in the
-    server's log.
+    server's log, `retry_after_s` the seconds it asked to wait.
     """
 
     def __init__(
@@ -140,6 +140,7 @@ class XrayServerError(XrayError):
         self.code = code
         self.body = body
         self.request_id = request_id
+        self.retry_after_s: float | None = None
 
 
 class EvaluationTimeoutError(XrayError):
