@@ -17,7 +17,7 @@ from api import silence, tone, wav
 from xrayd_process import Xrayd
 
 import xray
-from fakes import CALL, FakeRuntime
+from fakes import CALL, FakeRuntime, detail
 from xray.conversation import Conversation
 from xray.errors import AudioMissingError
 from xray.runtime.base import Runtime, RuntimeResult
@@ -45,7 +45,11 @@ def test_a_session_is_a_conversation_of_its_own(shared_server: Xrayd, tmp_path: 
     assert len(first.metrics) == 2
 
 
-@pytest.mark.parametrize("recording", [None, wav([silence(0), silence(0)]), wav([silence(1.5), silence(1.5)])])
+@pytest.mark.parametrize(
+    "recording",
+    [None, wav([silence(0), silence(0)]), wav([silence(1.5), silence(1.5)])],
+    ids=["no recording", "an empty one", "silence"],
+)
 def test_a_session_without_audio(recording: bytes | None, shared_server: Xrayd, tmp_path: Path) -> None:
     runtime = FakeRuntime(tmp_path, recording=recording)
     with pytest.raises(AudioMissingError) as caught:
