@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from xrayd_process import ROOT, Xrayd
 
 import xray
 from xray.errors import AgentNotJoinedError
+from xray.runtime.livekit import LiveKitRuntime
 
 PAGE = ROOT / "docs" / "runtimes.md"
 NAME = "runtimes_page"
@@ -26,7 +28,7 @@ def page(shared_server: Xrayd) -> Iterator[Any]:
     """The page's code as one module. Line numbers in tracebacks are the page's."""
     text = PAGE.read_text()
     blocks = list(re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     module = ModuleType(NAME)
     sys.modules[NAME] = module
     with pytest.MonkeyPatch.context() as patch:
@@ -56,3 +58,15 @@ def test_the_pages_runtime_tells_that_nobody_is_there(page: Any, shared_server: 
     with pytest.raises(AgentNotJoinedError):
         asyncio.run(xray.run(conversation=conversation, runtime=runtime, xray_url=shared_server.url))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_argument_of_livekit_runtime_is_on_the_page() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", PAGE.read_text(), re.MULTILINE))
+    arguments = list(inspect.signature(LiveKitRuntime).parameters.values())[4:]
+    for argument in arguments:
+        if argument.name in ("tracer_provider", "clock"):  # for tests
+            continue
+        if isinstance(argument.default, (int, float)):
+            assert rows[argument.name] == f"{argument.default:g}"
+        else:
+            assert argument.name in rows
