@@ -14,12 +14,12 @@ from typing import Final
 
 from xray._results import ReplayResult
 from xray._run import DEFAULT_TIMEOUT_S, DEFAULT_URL, Plan, close_quietly, drive
+from xray._wav import HEADER_SIZE
 from xray.conversation import Conversation, RunConfig
 from xray.errors import AudioMissingError
 from xray.runtime.base import RunProgress, Runtime, StoppableRuntime
 
 _CHUNK_BYTES: Final = 1024 * 1024
-_WAV_HEADER_BYTES: Final = 44
 
 
 async def run_live(
@@ -93,7 +93,7 @@ def _check_heard(path: Path) -> None:
     """A recording of digital silence, or of nothing, is that of a microphone that was never open."""
     try:
         with path.open("rb") as wav:
-            wav.seek(_WAV_HEADER_BYTES)
+            wav.seek(HEADER_SIZE)
             while chunk := wav.read(_CHUNK_BYTES):
                 if chunk.count(0) != len(chunk):
                     return
