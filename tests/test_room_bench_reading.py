@@ -189,3 +189,24 @@ def test_a_wall_clock_that_was_set_meanwhile_spoils_the_call(tmp_path: Path) -> 
     read(made(), tmp_path)
     with pytest.raises(BenchError, match="set by 1000 ms"):
         Reading(replace(Played.load(tmp_path), clock_moved_ns=10**9)).figures()
+
+
+@pytest.mark.parametrize("side", ["user", "agent"])
+def test_a_fault_between_clips_is_counted_too(side: str, tmp_path: Path) -> None:
+    """What the driver records is all of what it gave or got: a click that it made is in no clip."""
+    call = made()
+    at = min(at for at, _ in call.tracks[f"wav-{side}"])
+    gap = at + CALL.exchanges[0].question.ms + 300 if side == "user" else at + 1600
+    assert not call.track(f"wav-{side}")[round(gap * PER_MS) - 480 : round(gap * PER_MS) + 960].any()
+    call.tracks[f"wav-{side}"].append((gap, np.full(48, 900, dtype=np.int16)))
+    found = read(call, tmp_path)
+    wrong = {"user": found.user_samples_wrong, "agent": found.agent_samples_wrong}
+    assert wrong.pop(side) == 48
+    assert list(wrong.values()) == [0]
+
+
+def test_a_user_who_was_not_given_to_livekit_as_recorded_is_counted(tmp_path: Path) -> None:
+    call = made()
+    for name in ("user-sent", "observer-user", "agent-heard"):
+        call.tracks[name] = [(at, _zeroed(0, 90)(i, pcm.copy())) for i, (at, pcm) in enumerate(call.tracks[name])]
+    assert 80 <= read(call, tmp_path).user_samples_wrong <= 2 * 90
