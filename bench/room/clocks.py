@@ -61,6 +61,7 @@ class Figures:
     user_samples_wrong: int = 0
     agent_samples_wrong: int = 0
     agent_heard: list[Trace | None] = field(default_factory=list[Trace | None])
+    user_observed: list[Trace | None] = field(default_factory=list[Trace | None])
     agent_recorded: list[Trace | None] = field(default_factory=list[Trace | None])
     agent_observed: list[Trace | None] = field(default_factory=list[Trace | None])
     barges: list[Trace | None] = field(default_factory=list[Trace | None])
@@ -173,6 +174,7 @@ class Reading:
         if recorded is None:
             out.user_samples_wrong += clip.samples
             out.agent_heard.append(None)
+            out.user_observed.append(None)
             return _NOWHERE
         when = self._played.started_at_ns + recorded.start * NS_PER_S // RATE
         given, sent, _ = _in(self._user_sent, clip, when)
@@ -182,7 +184,8 @@ class Reading:
             self._known["user"].append(_known(given, recorded))
             same = self._user_sent.pcm[given.start : given.start + clip.samples]
             out.user_samples_wrong += clip.samples - int(np.count_nonzero(same == clip.pcm[: len(same)]))
-        _, heard_start, heard_end = _in(self._observer["user"], clip, when)
+        observed, heard_start, heard_end = _in(self._observer["user"], clip, when)
+        out.user_observed.append(observed)
         out.agent_heard.append(_in(self._agent_heard, clip, when)[0])
         return _Place(recorded, sent, sent, heard_start, heard_end)
 
