@@ -13,7 +13,7 @@ import pytest
 from capture import FRAME, FRAME_NS, Capture, Heard, moments
 from clips import PER_MS, RATE, Clip, Pcm, Trace, clip, find, trace
 from clocks import Figures, Gap, drift_ms
-from report import BEGIN, END, Line, Spread, lines, scatter, tables, write_into
+from report import BEGIN, END, Line, Spread, lines, misses, scatter, tables, write_into
 from scenario import CYCLES, DELAYS_MS, LONG_MS, call_named, long_call, short_calls, usual_call
 from shorter import failings
 from staging import user_pcm
@@ -203,6 +203,7 @@ def good() -> Figures:
         ],
         anchor=[1.0, -2.0],
         agent_heard=[WHOLE],
+        user_observed=[WHOLE],
         agent_recorded=[WHOLE],
         agent_observed=[WHOLE],
         barges=[WHOLE],
@@ -232,18 +233,22 @@ def test_a_true_recording_meets_every_goal() -> None:
         ({"gaps": [replace(GAP, reported=None)]}, "reported - recording", "reported None"),
         ({"gaps": [replace(GAP, recording=480.0)]}, "recording - ear, median", "by ear 308.0"),
         (
-            {"agent_heard": [replace(WHOLE, lost_head_ms=140)] * 2},
+            {"agent_heard": [replace(WHOLE, lost_head_ms=140)]},
             "lost of the user's first syllable",
             "140 ms at its start",
         ),
-        ({"agent_recorded": [replace(WHOLE, lost_tail_ms=140)] * 2}, "lost of the agent's last", "140 at its end"),
         (
-            {"agent_recorded": [replace(WHOLE, stretched_ms=-600.0)] * 2},
+            {"agent_recorded": [replace(WHOLE, lost_tail_ms=140)] * 2, "agent_observed": [WHOLE] * 2},
+            "lost of the agent's last",
+            "140 at its end",
+        ),
+        (
+            {"agent_recorded": [replace(WHOLE, stretched_ms=-600.0)] * 2, "agent_observed": [WHOLE] * 2},
             "lost or doubled inside, in",
             "-600.0 ms longer",
         ),
         ({"agent_recorded": [None]}, "lost of the agent's first", "is not there"),
-        ({"agent_heard": []}, "", "nothing was measured"),
+        ({"agent_heard": [], "user_observed": []}, "", "nothing was measured"),
         ({"agent_places": [(1.0, -61.0)]}, "recorded place", "off by"),
         ({"user_samples_wrong": 1}, "user's samples", "1 samples of the user's"),
         ({"agent_samples_wrong": 1}, "agent's samples", "1 samples of the agent's"),
@@ -286,10 +291,40 @@ def test_figures_have_their_goals(wrong: dict[str, object], goal: str) -> None:
 def test_the_short_form_forgives_one_clip_that_the_network_spoilt_but_none_that_is_missing() -> None:
     figures = good()
     figures.agent_heard = [WHOLE, replace(WHOLE, lost_head_ms=115), WHOLE]
+    figures.user_observed = [WHOLE] * 3
     assert failings([figures]) == []
     assert any(what.startswith("lost of the user's first") for what in missed(figures))
     figures.agent_heard = [WHOLE, None, WHOLE]
     assert failings([figures]) == ["run 1: what the agent heard, clip 1: is not there"]
+
+
+@pytest.mark.parametrize("side", ["agent_heard", "agent_recorded"])
+def test_the_short_form_never_forgives_the_head_of_a_calls_first_clip(side: str) -> None:
+    """That is what a driver loses that speaks before anybody listens, and all that it loses in a call."""
+    figures = good()
+    figures.user_observed = figures.agent_observed = figures.agent_heard = figures.agent_recorded = [WHOLE] * 3
+    setattr(figures, side, [replace(WHOLE, lost_head_ms=177), WHOLE, WHOLE])
+    assert [("clip 0: lacks 177 ms at its start" in line) for line in failings([figures])] == [True]
+
+
+@pytest.mark.parametrize("cut", [{"lost_head_ms": 60}, {"lost_tail_ms": 48}, {"lost_tail_ms": 15}])
+@pytest.mark.parametrize("side", ["agent_heard", "agent_recorded"])
+def test_the_short_form_takes_no_cut_edges_where_the_observer_heard_all(side: str, cut: dict[str, int]) -> None:
+    figures = good()
+    figures.user_observed = figures.agent_observed = figures.agent_heard = figures.agent_recorded = [WHOLE] * 3
+    setattr(figures, side, [WHOLE, replace(WHOLE, **cut), replace(WHOLE, **cut)])
+    assert len(failings([figures])) == 2
+    # The network was late for everybody then.
+    late = replace(WHOLE, stretched_ms=20.0)
+    figures.user_observed = figures.agent_observed = [late] * 3
+    assert failings([figures]) == []
+
+
+def test_goals_that_are_missed_are_named() -> None:
+    figures = good()
+    assert misses([figures]) == []
+    figures.agent_heard = [replace(WHOLE, lost_tail_ms=5)]
+    assert misses([figures]) == ["lost of the user's last syllable, as the agent heard it: 5.0 ms, wanted ≤ 0 ms"]
 
 
 def test_nothing_measured_is_no_success() -> None:

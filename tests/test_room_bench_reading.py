@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import wave
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +21,7 @@ from measure import BenchError
 from report import recording_ear, reported_recording
 from scenario import call_named
 from staging import Event, Played
+from xrayd_process import ROOT
 
 START_NS = 5_000_000_000_000
 USER_LEG_MS, AGENT_LEG_MS, DRIVER_LEG_MS = 40, 50, 47
@@ -133,8 +136,8 @@ def test_every_clock_of_a_call_is_read_as_it_was_made(tmp_path: Path) -> None:
     assert max(abs(off) for _, off in (*found.user_places, *found.agent_places)) < 0.05
     assert (found.user_samples_wrong, found.agent_samples_wrong, found.out_of_order) == (0, 0, 0)
     assert (found.transcripts_wrong, found.guessed) == (0, 0)
-    traces = [*found.agent_heard, *found.agent_recorded, *found.agent_observed, *found.barges]
-    assert len(traces) == 4 + 4 + 4 + 2
+    traces = [*found.agent_heard, *found.user_observed, *found.agent_recorded, *found.agent_observed, *found.barges]
+    assert len(traces) == 4 + 4 + 4 + 4 + 2
     assert all(t is not None and (t.lost_ms, t.stretched_ms) == (0, 0) for t in traces)
     assert all(abs(wait - 500) < 0.05 for wait in found.waits)
     assert abs(found.cpu_percent - 10) < 1e-6
@@ -185,7 +188,41 @@ def test_what_the_agent_did_not_hear_is_seen(tmp_path: Path) -> None:
     assert sorted(lost)[-2] == 0
 
 
+@pytest.mark.parametrize(("lost_ms", "status"), [(0, 0), (15, 1)])
+def test_the_exit_status_says_whether_a_goal_was_missed(lost_ms: int, status: int, tmp_path: Path) -> None:
+    call = damaged("agent-heard", _zeroed(0, lost_ms * PER_MS))
+    folder = tmp_path / "call"
+    folder.mkdir()
+    read(call, folder)
+    # Any program will do for a server that has only to say its version.
+    command = [sys.executable, ROOT / "bench" / "room" / "run.py", "--again", tmp_path, "--server", sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    assert ("missed: lost of the user's first syllable, as the agent heard it" in done.stderr) == bool(status)
+
+
 def test_a_wall_clock_that_was_set_meanwhile_spoils_the_call(tmp_path: Path) -> None:
     read(made(), tmp_path)
     with pytest.raises(BenchError, match="set by 1000 ms"):
         Reading(replace(Played.load(tmp_path), clock_moved_ns=10**9)).figures()
+
+
+@pytest.mark.parametrize("side", ["user", "agent"])
+def test_a_fault_between_clips_is_counted_too(side: str, tmp_path: Path) -> None:
+    """What the driver records is all of what it gave or got: a click that it made is in no clip."""
+    call = made()
+    at = min(at for at, _ in call.tracks[f"wav-{side}"])
+    gap = at + CALL.exchanges[0].question.ms + 300 if side == "user" else at + 1600
+    assert not call.track(f"wav-{side}")[round(gap * PER_MS) - 480 : round(gap * PER_MS) + 960].any()
+    call.tracks[f"wav-{side}"].append((gap, np.full(48, 900, dtype=np.int16)))
+    found = read(call, tmp_path)
+    wrong = {"user": found.user_samples_wrong, "agent": found.agent_samples_wrong}
+    assert wrong.pop(side) == 48
+    assert list(wrong.values()) == [0]
+
+
+def test_a_user_who_was_not_given_to_livekit_as_recorded_is_counted(tmp_path: Path) -> None:
+    call = made()
+    for name in ("user-sent", "observer-user", "agent-heard"):
+        call.tracks[name] = [(at, _zeroed(0, 90)(i, pcm.copy())) for i, (at, pcm) in enumerate(call.tracks[name])]
+    assert 80 <= read(call, tmp_path).user_samples_wrong <= 2 * 90

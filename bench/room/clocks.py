@@ -18,11 +18,11 @@ from clips import PER_MS, RATE, Clip, Trace, trace
 from measure import BenchError
 from scenario import Exchange
 from staging import Event, Played
+from streams import Known, samples_wrong
 
 _WAV_HEADER = 44
 _REACH_S = 1.5
 _SEARCH_S = (8, 60)  # the longest is for a driver that waited for a time-out
-_MARGIN = RATE // 100
 MS = 1_000_000
 _CLOCK_MOVED_MAX_NS = 5 * MS
 
@@ -61,6 +61,7 @@ class Figures:
     user_samples_wrong: int = 0
     agent_samples_wrong: int = 0
     agent_heard: list[Trace | None] = field(default_factory=list[Trace | None])
+    user_observed: list[Trace | None] = field(default_factory=list[Trace | None])
     agent_recorded: list[Trace | None] = field(default_factory=list[Trace | None])
     agent_observed: list[Trace | None] = field(default_factory=list[Trace | None])
     barges: list[Trace | None] = field(default_factory=list[Trace | None])
@@ -116,6 +117,8 @@ class Reading:
         self._agent_sent = Heard.read(played.folder, "agent-sent")
         self._said = {e["clip"]: e["at"] for e in played.agent if e["event"] == "says"}
         self._stopped = {e["clip"]: e["said"] for e in played.agent if e["event"] == "stops"}
+        # Where clips lie in what was given to LiveKit, and in what was received.
+        self._known = {side: list[Known]() for side in ("user", "agent")}
         self._cursor = 0
 
     def figures(self) -> Figures:
@@ -126,6 +129,8 @@ class Reading:
         out.seconds = len(self._wav.user) / RATE
         out.guessed = sum(e["event"].startswith("heard_") and e["match"] < 0.6 for e in played.agent)
         places = [self._exchange(exchange, out) for exchange in played.call.exchanges]
+        out.user_samples_wrong += samples_wrong(self._user_sent.pcm, self._wav.user, self._known["user"])
+        out.agent_samples_wrong += samples_wrong(self._received.pcm, self._wav.agent, self._known["agent"])
         out.user_leg = _leg(by_name.get(n) for by_name in places for n in ("question", "barge"))
         out.agent_leg = _leg(by_name.get(n) for by_name in places for n in ("talk", "answer"))
         for exchange, by_name in zip(played.call.exchanges, places, strict=True):
@@ -169,12 +174,18 @@ class Reading:
         if recorded is None:
             out.user_samples_wrong += clip.samples
             out.agent_heard.append(None)
+            out.user_observed.append(None)
             return _NOWHERE
-        same = wav[recorded.start : recorded.start + clip.samples]
-        out.user_samples_wrong += clip.samples - int(np.count_nonzero(same == clip.pcm[: len(same)]))
         when = self._played.started_at_ns + recorded.start * NS_PER_S // RATE
-        _, sent, _ = _in(self._user_sent, clip, when)
-        _, heard_start, heard_end = _in(self._observer["user"], clip, when)
+        given, sent, _ = _in(self._user_sent, clip, when)
+        if given is None:
+            out.user_samples_wrong += clip.samples
+        else:
+            self._known["user"].append(_known(given, recorded))
+            same = self._user_sent.pcm[given.start : given.start + clip.samples]
+            out.user_samples_wrong += clip.samples - int(np.count_nonzero(same == clip.pcm[: len(same)]))
+        observed, heard_start, heard_end = _in(self._observer["user"], clip, when)
+        out.user_observed.append(observed)
         out.agent_heard.append(_in(self._agent_heard, clip, when)[0])
         return _Place(recorded, sent, sent, heard_start, heard_end)
 
@@ -192,22 +203,12 @@ class Reading:
         observed, heard_start, heard_end = _in(self._observer["agent"], said, sent_ns)
         out.agent_recorded.append(recorded)
         received, passed_ns, _ = _in(self._received, said, sent_ns)
-        out.agent_samples_wrong += self._received_wrong(recorded, received, said)
+        if received is not None and recorded is not None:
+            self._known["agent"].append(_known(received, recorded))
+        elif received is not None:
+            out.agent_samples_wrong += said.length
         out.agent_observed.append(observed)
         return _Place(recorded, sent_ns, passed_ns, heard_start, heard_end)
-
-    def _received_wrong(self, recorded: Trace | None, received: Trace | None, said: Clip) -> int:
-        """How many samples, from a little before the clip to a little after it, are in the recording otherwise than
-        LiveKit gave them to the driver: what the driver lost or doubled, whatever a jitter buffer had done before."""
-        if received is None:
-            return 0  # the driver was not given it
-        if recorded is None:
-            return said.length
-        first, last = received.start - _MARGIN, received.end + _MARGIN
-        shift = recorded.start - received.start
-        given, kept = self._received.pcm[first:last], self._wav.agent[first + shift : last + shift]
-        n = min(len(given), len(kept))
-        return len(given) - int(np.count_nonzero(given[:n] == kept[:n]))
 
     # What the clocks say.
 
@@ -303,6 +304,10 @@ def _leg(places: Iterable[_Place | None]) -> float:
     if not legs:
         raise BenchError("the observer heard nothing of one side")
     return statistics.median(legs)
+
+
+def _known(passed: Trace, recorded: Trace) -> Known:
+    return Known(passed.start, passed.end, recorded.start - passed.start)
 
 
 def _in(stream: Heard, clip: Clip, about_ns: int) -> tuple[Trace | None, int | None, int | None]:

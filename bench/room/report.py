@@ -183,6 +183,12 @@ def lines(calls: Sequence[Figures]) -> list[Line]:
     return out
 
 
+def misses(calls: Sequence[Figures]) -> list[str]:
+    """The goals that were missed, a line each."""
+    cells = [line.cells() for line in lines(calls) if not line.met]
+    return [f"{what}: {value}, wanted {most}" for what, value, most, *_ in cells]
+
+
 def _grid(rows: list[list[str]], left: set[int]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
@@ -218,7 +224,9 @@ def _by_call(calls: Sequence[Figures]) -> str:
         answers = [g for g in c.gaps if g.kind == "answer"]
         pairs = [Spread.of([*map(pair, answers)]).text() for pair in (reported_recording, recording_ear)]
         waits = f"{_ms(statistics.median(c.waits))} {_ms(max(c.waits))}" if c.waits else ""
-        network = _ms(_lost([*c.agent_observed, *c.agent_heard], lambda t: max(_spoilt(t), t.lost_ms)))
+        network = _ms(
+            _lost([*c.agent_observed, *c.user_observed, *c.agent_heard], lambda t: max(_spoilt(t), t.lost_ms))
+        )
         row = [c.name, c.joins, c.words, f"{c.seconds:.0f}", str(len(answers)), f"{c.user_leg:.1f} {c.agent_leg:.1f}"]
         rows.append([*row, *pairs, _ms(scatter(c)), waits, network, f"{c.cpu_percent:.1f}%"])
     return _grid(rows, {0, 1, 2})

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
+import subprocess
+import sys
 import tracemalloc
 import wave
 from array import array
@@ -164,6 +167,40 @@ def test_close_removes_all_but_the_wav(tmp_path: Path, recorder: Recorder) -> No
     recorder.close()
     recorder.close()
     assert list(tmp_path.iterdir()) == [path]
+
+
+# Says so when the agent has heard the user for a tenth of a second, and does not stop by itself.
+RECORDS = """
+import asyncio
+from xray.conversation import Conversation, Turn
+from xray.runtime.local import LocalRuntime
+
+async def agent(call):
+    heard = 0
+    async for frame in call.frames():
+        heard += frame.count(0) < len(frame)
+        if heard == 10:
+            print("recording", flush=True)
+
+async def main():
+    runtime = LocalRuntime(agent)
+    runtime.bind(replay_id="01234567-89ab-cdef-0123-456789abcdef", conversation_hash="ab" * 32)
+    runtime.inject_user_audio({0: b"\\1\\1" * 48_000 * 60})
+    await runtime.run(Conversation("killed", [Turn.user("question"), Turn.agent()]))
+
+asyncio.run(main())
+"""
+
+
+def test_a_killed_run_leaves_no_sound_behind(tmp_path: Path) -> None:
+    """Halves of a call that nobody is told of are no recording, and may be somebody's voice."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", RECORDS], stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "recording\n"
+        assert list(tmp_path.iterdir()) != []
+        child.kill()
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
 
 def test_more_than_a_wav_can_hold_is_refused(tmp_path: Path, recorder: Recorder) -> None:

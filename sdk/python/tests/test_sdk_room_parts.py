@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
+from array import array
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from xray._frame import FRAME_NS, FRAME_SAMPLES, SILENCE
+from xray._pcm import pcm_of, samples_of
 from xray.runtime._hearing import Hearing, level_dbfs
 from xray.runtime._room.placing import TOLERANCE, WINDOW_FRAMES, Placed, Placer
 from xray.runtime._room.speaking import MAX_CATCH_UP_NS, Spoken, Voice
@@ -104,6 +107,71 @@ def test_a_slower_one_is_followed_too() -> None:
     assert abs(placed[-1].at - round((n - 1) * 480 * (1 + 200e-6))) <= TOLERANCE + 480
     for a, b in itertools.pairwise(placed):
         assert 0 <= b.at - a.at - 480 <= 480
+
+
+def noise(peak: int, *, seed: int = 4) -> list[bytes]:
+    """Frames of a microphone in a quiet room: sound in every one, the same after half a second."""
+    rng = random.Random(seed)
+    return [pcm_of(array("h", [rng.randint(-peak, peak) for _ in range(480)])) for _ in range(50)]
+
+
+@pytest.mark.parametrize(("ppm", "peak"), [(50, 100), (100, 100), (500, 8000), (-50, 100), (-500, 8000)])
+def test_a_sender_that_is_never_silent_is_followed_too(ppm: int, peak: int) -> None:
+    """Ten minutes: every frame is within a frame of its moment, none is dropped or has lost more than a sample, and no
+    gap is cut into the sound."""
+    n, frames = 60_000, noise(peak)
+    arrivals = [round(i * 480 * (1 - ppm * 1e-6)) for i in range(n)]
+    placed = place(arrivals, [frames[i % 50] for i in range(n)])
+    assert len(placed) == n
+    assert_end_to_end(placed)
+    assert max(abs(p.at - arrived) for p, arrived in zip(placed, arrivals, strict=True)) <= 480
+    changed = [i for i, p in enumerate(placed) if p.pcm != frames[i % 50]]
+    # No more of them than the clocks ask for.
+    assert len(changed) <= abs(arrivals[-1] - (n - 1) * 480)
+    assert {len(placed[i].pcm) // 2 - 480 for i in changed} <= {-1 if ppm > 0 else 1}
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_a_sample_more_or_less_is_where_the_sound_is_flattest(faster: bool) -> None:
+    """A frame of it is the frame but for that sample, and no step between neighbours is larger than there was."""
+    tone_of = [round(9000 * math.sin(2 * math.pi * 440 * i / 48_000)) for i in range(480 * 1200)]
+    frames = [pcm_of(array("h", tone_of[i : i + 480])) for i in range(0, len(tone_of), 480)]
+    sign = -1 if faster else 1
+    placed = place([round(i * 480 * (1 + sign * 1e-3)) for i in range(1200)], frames)
+    changed = [i for i, p in enumerate(placed) if p.pcm != frames[i]]
+    assert len(changed) > 100
+    for i in changed:
+        before, after = list(samples_of(frames[i])), list(samples_of(placed[i].pcm))
+        longer, shorter = (before, after) if faster else (after, before)
+        at = next((k for k, (a, b) in enumerate(zip(longer, shorter, strict=False)) if a != b), len(shorter))
+        assert longer[:at] + longer[at + 1 :] == shorter
+    whole = list(samples_of(b"".join(p.pcm for p in placed)))
+    assert max(abs(a - b) for a, b in itertools.pairwise(whole)) <= max(
+        abs(a - b) for a, b in itertools.pairwise(tone_of)
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_steady_sender_no_sample_is_touched(seed: int) -> None:
+    """Whatever Python is late by: a minute of sound in every frame."""
+    rng = random.Random(seed)
+    frames = noise(8000, seed=seed)
+    arrivals = list(
+        itertools.accumulate((7777 + i * 480 + rng.choice([0, 9, rng.randrange(60 * MS)]) for i in range(6000)), max)
+    )
+    placed = place(arrivals, [frames[i % 50] for i in range(6000)])
+    assert_end_to_end(placed)
+    assert b"".join(p.pcm for p in placed) == b"".join(frames) * 120
+
+
+def test_a_step_within_speech_waits_for_its_end() -> None:
+    """Two seconds of it: a step is no drift, and the speaker will pause."""
+    speech = noise(8000)
+    frames = [QUIET if i >= 600 else speech[i % 50] for i in range(900)]
+    placed = place([i * 480 + (15 * MS if i >= 400 else 0) for i in range(900)], frames)
+    assert [p.pcm for p in placed[:600]] == frames[:600]
+    assert_end_to_end(placed[:600])
+    assert placed[-1].at == 899 * 480 + 15 * MS
 
 
 def test_a_short_stream_is_placed_by_what_there_is() -> None:

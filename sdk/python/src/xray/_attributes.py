@@ -30,6 +30,8 @@ TURN_SPAN = "xray.turn"
 IDENTITY_KEYS = (REPLAY_ID, CONVERSATION_HASH, MODALITY)
 """What a span shares with its whole replay, against the keys of the turn it is in."""
 BAGGAGE_KEYS = (*IDENTITY_KEYS, TURN_IDX, TURN_KEY)
+VOICE = "voice"
+"""The modality of every call that this SDK makes."""
 _TEXT_MAX = 4096
 
 

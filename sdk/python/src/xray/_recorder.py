@@ -2,8 +2,9 @@
 """Both sides of a call on one sample clock, on disk as they come.
 
 Each side is a file of raw samples, and a piece of sound is written at its place in it, so that memory does not grow
-with the call and a late piece still lands where it belongs. Where pieces of one side overlap (two tracks of an agent)
-they are added, saturating as an audio mixer does. What nobody wrote is silence: the file has a hole there.
+with the call and a late piece still lands where it belongs. The files have no name: half a call that nobody is told of
+is no recording, so whatever ends the process, they are gone with it. Where pieces of one side overlap (two tracks of an
+agent) they are added, saturating as an audio mixer does. What nobody wrote is silence: the file has a hole there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import os
-import sys
+import tempfile
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import BinaryIO, Final
 
 from xray import _wav
 from xray._clock import NS_PER_S, SYSTEM_CLOCK, Clock, anchor, samples_of_ns
+from xray._pcm import pcm_of, samples_of
 from xray.errors import MixdownError
 
 __all__ = ["Recorder", "mix"]
@@ -32,8 +34,9 @@ _BYTES: Final = _wav.BYTES_PER_SAMPLE
 class Recorder:
     """Both sides of a call on one sample clock (48 kHz, int16 mono each), on disk as they come.
 
-    `directory` must exist; it gets two raw files while the call lasts and `recording.wav` at the end. Not for use from
-    several threads at once. Every method that touches the disk raises MixdownError if the disk will not take it.
+    `directory` must exist; its disk holds the samples while the call lasts, and it gets `recording.wav` at the end. Not
+    for use from several threads at once. Every method that touches the disk raises MixdownError if the disk will not
+    take it.
     """
 
     def __init__(self, directory: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -48,9 +51,9 @@ class Recorder:
         if self._origin_ns is not None:
             raise RuntimeError("the recorder was started already")
         with _as_mixdown_error("cannot record"):
-            user = _Side(self._directory / "user.pcm")
+            user = _Side(self._directory)
             try:
-                agent = _Side(self._directory / "agent.pcm")
+                agent = _Side(self._directory)
             except OSError:
                 user.close()
                 raise
@@ -110,7 +113,7 @@ class Recorder:
         return path
 
     def close(self) -> None:
-        """Removes the temporary files but not the WAV. Safe to call at any time, and again."""
+        """Lets go of the samples but not of the WAV. Safe to call at any time, and again."""
         sides, self._sides = self._sides, None
         for side in sides or ():
             side.close()
@@ -129,11 +132,10 @@ class Recorder:
 class _Side:
     """One side's samples in a file. `samples` is how far it reaches."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, directory: Path) -> None:
         self.samples = 0
-        # Without a buffer: a full disk is reported where it happens, and what was heard survives a crash.
-        self._file = path.open("w+b", buffering=0)
+        # Without a buffer: a full disk is reported where it happens.
+        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115 it lasts as long as the side
 
     def add(self, at: int, pcm: bytes) -> None:
         if len(pcm) % _BYTES:
@@ -161,14 +163,12 @@ class _Side:
         while len(parts) < n * _BYTES:
             part = self._file.read(n * _BYTES - len(parts))
             if not part:
-                raise OSError(f"{self._path} was cut short")
+                raise OSError("the file was cut short")
             parts += part
         return bytes(parts)
 
     def close(self) -> None:
         self._file.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:
@@ -184,10 +184,10 @@ def mix(old: bytes, new: bytes) -> bytes:
         return new
     if _silent(new):
         return old
-    total = array("i", map(operator.add, _samples(old), _samples(new)))
+    total = array("i", map(operator.add, samples_of(old), samples_of(new)))
     if max(total) > _MAX or min(total) < _MIN:
         total = array("i", [_MIN if x < _MIN else _MAX if x > _MAX else x for x in total])
-    return _bytes(array("h", total))
+    return pcm_of(array("h", total))
 
 
 def _interleave(left: bytes, right: bytes) -> bytes:
@@ -200,19 +200,6 @@ def _interleave(left: bytes, right: bytes) -> bytes:
 
 def _silent(pcm: bytes) -> bool:
     return pcm.count(0) == len(pcm)
-
-
-def _samples(pcm: bytes) -> array[int]:
-    samples = array("h", pcm)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples
-
-
-def _bytes(samples: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
 
 
 @contextlib.contextmanager

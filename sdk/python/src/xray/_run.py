@@ -15,7 +15,7 @@ from typing import Final
 
 from xray import _wav, _wire, otel
 from xray._api import RECORDING_MAX_BYTES, Api, iso_time
-from xray._attributes import ReplayIdentity
+from xray._attributes import VOICE, ReplayIdentity
 from xray._events import wait_for_verdict
 from xray._progress import Report, nobody, reporter, within
 from xray._recording import Recording
@@ -36,7 +36,6 @@ from xray.runtime.base import (
 DEFAULT_URL: Final = "http://localhost:8080"
 DEFAULT_TIMEOUT_S: Final = 600.0
 
-_MODALITY: Final = "voice"
 _FLUSH_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 30.0
 _CLOSE_CANCELLED_S: Final = 1.0
@@ -202,7 +201,7 @@ class _Replay:
             runtime.report_progress_to(within(self.report, replay_id))
         pipeline = otel.pipeline(endpoint=plan.xray_url)
         await api.mark_running(replay_id)
-        with pipeline.bound(ReplayIdentity(replay_id, conversation_hash, _MODALITY)), plan.while_running():
+        with pipeline.bound(ReplayIdentity(replay_id, conversation_hash, VOICE)), plan.while_running():
             outcome = await runtime.run(plan.conversation)
         path = _recorded(outcome)
         recording: Recording | None = Recording(path, replay_id)

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from xray import _wav
 from xray._results import ReplayResult
 from xray._run import DEFAULT_TIMEOUT_S, DEFAULT_URL, Plan, close_quietly, drive
+from xray._wav import HEADER_SIZE
 from xray.conversation import Conversation, RunConfig
 from xray.errors import AudioMissingError
 from xray.runtime.base import RunProgress, Runtime, StoppableRuntime
@@ -93,7 +93,7 @@ def _was_heard(path: Path) -> bool:
     """A recording of digital silence, or of nothing, is that of a microphone that was never open."""
     try:
         with path.open("rb") as wav:
-            wav.seek(_wav.HEADER_SIZE)
+            wav.seek(HEADER_SIZE)
             while chunk := wav.read(_CHUNK_BYTES):
                 if chunk.count(0) != len(chunk):
                     return True

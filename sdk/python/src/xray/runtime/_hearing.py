@@ -10,11 +10,11 @@ was heard lately. A track speaks while three of its last five frames are loud, s
 from __future__ import annotations
 
 import math
-import sys
-from array import array
 from collections import deque
 from operator import mul
 from typing import Final
+
+from xray._pcm import samples_of
 
 __all__ = ["Hearing", "level_dbfs"]
 
@@ -32,9 +32,7 @@ _NOTHING_DBFS: Final = -100.0
 
 def level_dbfs(pcm: bytes) -> float:
     """RMS of s16le samples against full scale; -100 for silence."""
-    samples = array("h", pcm)
-    if sys.byteorder == "big":
-        samples.byteswap()
+    samples = samples_of(pcm)
     power = sum(map(mul, samples, samples)) / max(len(samples), 1) / 32768.0**2
     return max(10 * math.log10(power), _NOTHING_DBFS) if power > 0 else _NOTHING_DBFS
 

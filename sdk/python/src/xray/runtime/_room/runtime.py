@@ -9,9 +9,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from xray._attributes import PARTICIPANT_ATTRIBUTE, ReplayIdentity, build_attribute
+from xray._attributes import PARTICIPANT_ATTRIBUTE, VOICE, ReplayIdentity, build_attribute
 from xray._clock import Clock
 from xray._recorder import Recorder
 from xray._sip import SimulatedSipCall
@@ -23,8 +23,6 @@ from xray.runtime._room.joining import load_livekit, token
 from xray.runtime.base import AgentResponse, RunProgress, Runtime, RuntimeResult
 
 __all__ = ["Account", "Outcome", "RoomRuntime"]
-
-_MODALITY: Final = "voice"
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class RoomRuntime(Runtime):
 
     def bind(self, *, replay_id: str, conversation_hash: str) -> None:
         """Names the replay; the agent finds it in the participant attribute `xray`. ValueError if it is none."""
-        replay = ReplayIdentity(replay_id, conversation_hash, _MODALITY)
+        replay = ReplayIdentity(replay_id, conversation_hash, VOICE)
         build_attribute(replay)
         self._replay = replay
 
