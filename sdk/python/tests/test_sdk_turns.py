@@ -176,6 +176,26 @@ def test_a_turn_within_which_the_call_ends_is_noted(tmp_path: Path) -> None:
     assert [(s.attributes or {})["xray.turn.idx"] for s in played.spans.ended] == [0, 1]
 
 
+def test_an_answer_is_noted_if_the_call_ends_within_the_silence_at_the_end_of_the_users_audio(tmp_path: Path) -> None:
+    line = PlayedLine([(1300, 1700)], [(1300, final("Goodbye."))])
+    line.hangs_up_at_ms = 1900
+    played = Played(line, tmp_path, ONE, {0: noise(1000) + silence(2000)})
+    assert played.transcripts == ["Goodbye."]
+    assert near(played.turns.responses[0].duration_ms, 400)
+    assert played.turns.lines == ["user: question", "agent: Goodbye."]
+    assert [(s.attributes or {})["xray.turn.idx"] for s in played.spans.ended] == [0, 1]
+
+
+@pytest.mark.parametrize("turns", [ONE, [Turn.user("question"), Turn.user("more")], [Turn.user("question")]])
+def test_a_call_that_ends_while_the_user_speaks_has_no_answer(turns: list[Turn], tmp_path: Path) -> None:
+    line = PlayedLine([(300, 700)], [(300, final("Wrong number."))])
+    line.hangs_up_at_ms = 900
+    played = Played(line, tmp_path, turns, {0: noise(1000)})
+    assert [r for r in played.turns.responses if r.transcript or r.duration_ms] == []
+    assert played.turns.lines == []
+    assert not played.spans.ended
+
+
 def test_a_time_out_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     line = PlayedLine([(40_000, 100_000)])
     Played(line, tmp_path, ONE * 2, {0: noise(1000), 2: noise(1000)})

@@ -92,7 +92,7 @@ class Turns:
         self._line = line
         self._recorder = recorder
         self._audio = audio
-        # Now, and not within the call: it takes 20 ms for a minute of audio.
+        # Now, and not while somebody speaks: it takes 20 ms for a minute of audio.
         self._voice_ends = {idx: _end_of_voice(pcm) for idx, pcm in audio.items()}
         self._silence = round(agent_silence_ms * SAMPLE_RATE / 1000)
         self._timeout = round(agent_turn_timeout_s * SAMPLE_RATE)
@@ -102,6 +102,7 @@ class Turns:
         self.responses = [AgentResponse("") for turn in self._turns if turn.role is Role.AGENT]
         self.lines: list[str] = []
         self._answered = 0
+        self._answers_count = False
         self._final_at: int | None = None
 
     async def play(self) -> None:
@@ -114,12 +115,28 @@ class Turns:
                 await self._agent_turn(idx, turn)
 
     async def _user_turn(self, idx: int, turn: Turn) -> None:
-        pcm = self._audio.get(idx, b"")
-        # Audio files end in silence, and a quick agent answers within it.
-        start, end = await self._line.say(pcm, voice_ends=self._voice_ends.get(idx, 0), then=self._now_answers_count)
+        pcm, began = self._audio.get(idx, b""), self._line.now()
+        self._answers_count = False
+        try:
+            # Audio files end in silence, and a quick agent answers within it.
+            start, end = await self._line.say(
+                pcm, voice_ends=self._voice_ends.get(idx, 0), then=self._now_answers_count
+            )
+        except BaseException:
+            # A quick agent hangs up within it too.
+            if self._answers_count:
+                self._note(idx, turn, began, self._line.now(), turn.text or "")
+                self._note_early_answer(idx + 1)
+            raise
         self._note(idx, turn, start, end, turn.text or "")
 
+    def _note_early_answer(self, idx: int) -> None:
+        turn = self._turns[idx] if idx < len(self._turns) else None
+        if turn is not None and turn.role is Role.AGENT and self._line.hearing.voice is not None:
+            self._note_answer(idx, turn, self._line.now())
+
     def _now_answers_count(self) -> None:
+        self._answers_count = True
         last = self._line.hearing.last_voice
         self._line.words.drop(speaking=last is not None and self._line.now() - last <= _PAUSE)
         self._line.hearing.forget()
