@@ -12,6 +12,7 @@ import pytest
 from local_calls import LEAD_MS, QUESTION, SILENCE_MS, at_ms, deaf, near, run
 from virtual_time import FRAME_BYTES, Call, VirtualTime, noise, silence
 from xray.conversation import Turn
+from xray.runtime._local_call import Mouth
 from xray.runtime.local import LocalCall
 
 
@@ -158,12 +159,14 @@ def test_an_answer_within_the_silence_at_the_end_of_the_users_audio_counts() -> 
 
 def test_what_the_agent_said_before_the_users_end_is_no_answer() -> None:
     async def agent(call: LocalCall) -> None:
-        await call.say(noise(100, 2))  # a backchannel
+        await call.say(noise(100, 2), transcript="Hello, how can I help?")
         await call.listen(silence_ms=300)
-        await call.say(noise(100, 3))
+        await call.say(noise(100, 3), transcript="We open at nine.")
+        await call.listen()
 
     async def work() -> None:
-        _, recording = await Call(agent).ran(QUESTION, {0: noise(2000)})
+        result, recording = await Call(agent).ran(QUESTION, {0: noise(2000)})
+        assert [r.transcript for r in result.responses] == ["We open at nine."]
         assert near(recording.ms, at_ms(recording.agent, noise(100, 3)) + 100 + SILENCE_MS, within=40)
 
     run(work)
@@ -185,6 +188,20 @@ def test_two_turns_of_the_agent_in_a_row_are_told_apart() -> None:
         assert near(recording.ms, at_ms(recording.agent, noise(500, 3)) + 500 + SILENCE_MS, within=30)
 
     run(work)
+
+
+def test_a_piece_that_is_said_while_another_is_played_follows_it_without_a_gap() -> None:
+    now = [0]
+    mouth = Mouth(lambda: now[0])
+    first, second, late = noise(10, 2)[:-160], noise(10, 3), noise(10, 4)
+    mouth.say(first)
+    now[0] = 300  # within the frame that is the first one's last
+    mouth.say(second)
+    assert mouth.take(0) == first + second[:160]
+    now[0] = 480 + 401  # when the second one is over
+    mouth.say(late)
+    assert mouth.take(480) == second[160:].ljust(960, b"\0")
+    assert mouth.take(960) == late
 
 
 def test_words_belong_to_the_turn_in_which_they_were_reported() -> None:

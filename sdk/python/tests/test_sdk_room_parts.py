@@ -17,7 +17,7 @@ from xray._pcm import pcm_of, samples_of
 from xray.runtime._hearing import Hearing, level_dbfs
 from xray.runtime._room.placing import TOLERANCE, WINDOW_FRAMES, Placed, Placer
 from xray.runtime._room.speaking import MAX_CATCH_UP_NS, Spoken, Voice
-from xray.runtime._room.words import Words
+from xray.runtime._words import Words
 
 LOUD = (1000).to_bytes(2, "little") * 480
 QUIET = bytes(960)
@@ -241,6 +241,22 @@ def test_a_frame_leaves_every_10_ms_with_silence_between_turns() -> None:
     assert spoken == Spoken(world.recorded[0][0], world.recorded[-1][0] + 100 * FRAME_NS // FRAME_SAMPLES)
 
 
+@pytest.mark.parametrize(("voice_ends", "frames"), [(0, 0), (480, 1), (481, 2), (480 * 7 + 100, 8)])
+def test_the_end_of_the_voice_within_a_turn_is_told_when_it_has_left(voice_ends: int, frames: int) -> None:
+    told: list[int] = []
+
+    async def go() -> None:
+        world = World()
+        voice = world.voice()
+        running = asyncio.ensure_future(voice.run())
+        pcm = LOUD * 7 + LOUD[:200]
+        await voice.say(pcm, voice_ends=voice_ends, then=lambda: told.append(sum(f != SILENCE for _, f in world.sent)))
+        await asyncio.wait({running})
+
+    asyncio.run(go())
+    assert told == [frames]
+
+
 def test_turns_in_a_row_follow_at_once() -> None:
     world = World()
     asyncio.run(speak(world, LOUD * 3, LOUD * 3))
@@ -377,6 +393,21 @@ def test_packets_do_not_count_in_a_turn_with_streams() -> None:
     assert words.take() == ""
     words.heard("SG_4", "At seven.", final=True, packet=True)
     assert words.take() == "At seven."
+
+
+def test_words_that_are_dropped_do_not_come_back() -> None:
+    words = Words()
+    words.heard("1", "Hello?", final=True)
+    words.heard("2", "We", final=False)
+    words.drop(speaking=True)
+    words.heard("1", "Hello?", final=True)
+    assert not words.final
+    words.heard("2", "We open.", final=True)
+    assert words.take() == "We open."
+    words.heard("3", "At", final=False)
+    words.drop(speaking=False)
+    words.heard("3", "At nine.", final=True)
+    assert words.take() == ""
 
 
 def test_words_are_kept_by_segment_and_taken_by_turn() -> None:

@@ -67,6 +67,13 @@ class Hearing:
         self.last_voice: int | None = None
         """The end of the last frame of it, ever."""
 
+    @property
+    def voice(self) -> tuple[int, int] | None:
+        """From when to when the agent was heard since `forget`; None if it was not."""
+        if self.first_voice is None or self.last_voice is None:
+            return None
+        return self.first_voice, self.last_voice
+
     def frame(self, track: str, at: int, pcm: bytes) -> None:
         """A frame of `track` that begins at `at`."""
         level = level_dbfs(pcm)

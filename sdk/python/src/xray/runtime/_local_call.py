@@ -147,7 +147,8 @@ class Mouth:
         """
         self._drop_stopped(position)
         frame = b""
-        while self._speeches and self._speeches[0].may_begin(position):
+        # What was said while the piece before was being played follows it at once, within the frame.
+        while self._speeches and self._speeches[0].may_begin(position + len(frame) // BYTES_PER_SAMPLE):
             speech = self._speeches[0]
             frame += speech.take(FRAME_BYTES - len(frame))
             if not speech.is_empty:
@@ -204,10 +205,10 @@ class LocalCall:
             hearing.frame("user", position, frame)
             position += FRAME_SAMPLES
             heard.append(frame)
-            if hearing.first_voice is None or hearing.last_voice is None:
+            if hearing.voice is None:
                 if len(heard) > _FRAMES_BEFORE_VOICE:
                     heard.popleft()
-            elif position - hearing.last_voice >= silence_ms * SAMPLE_RATE // 1000:
+            elif position - hearing.voice[1] >= silence_ms * SAMPLE_RATE // 1000:
                 return b"".join(heard)
         return b""
 

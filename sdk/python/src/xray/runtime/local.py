@@ -8,33 +8,37 @@
     result = await xray.run(conversation=conversation, runtime=LocalRuntime(agent))
 
 It is also what to read before writing a runtime for another transport: from `LocalRuntime.run` down, all of it happens
-in one task, a frame of 10 ms at a time. docs/runtimes.md says what another transport has to do differently.
+in one task, a frame of 10 ms at a time. docs/runtimes.md says what another transport has to do differently. When a turn
+is over is in `_turns`, for this runtime and for those in a room.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import logging
 import shutil
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from opentelemetry import trace
 
 from xray._clock import SAMPLE_RATE, SYSTEM_CLOCK, Clock
-from xray._frame import FRAME_BYTES, FRAME_SAMPLES, SILENCE
+from xray._frame import FRAME_SAMPLES, SILENCE
 from xray._recorder import Recorder
 from xray._tasks import despite_cancellation
 from xray._wav import BYTES_PER_SAMPLE
-from xray.conversation import Conversation, Role, Turn
+from xray.conversation import Conversation, Role
 from xray.errors import RuntimeBindError, XrayError
-from xray.runtime._hearing import Hearing, level_dbfs
+from xray.runtime._arguments import check_times, check_user_audio
+from xray.runtime._hearing import Hearing
 from xray.runtime._local_call import Ear, LocalCall, Mouth, Speech
 from xray.runtime._places import Places
-from xray.runtime._turn_span import emit_turn_span
-from xray.runtime.base import AgentResponse, RunProgress, Runtime, RuntimeResult
+from xray.runtime._turns import Turns, frames_of
+from xray.runtime._words import Words
+from xray.runtime.base import RunProgress, Runtime, RuntimeResult
 
 __all__ = ["Agent", "LocalCall", "LocalRuntime", "Speech"]
 
@@ -48,8 +52,6 @@ _TAIL: Final = 500 * SAMPLE_RATE // 1000
 _LEAVE_S: Final = 1.0
 _CANCEL_S: Final = 2.0
 _BLOCKED: Final = 250 * SAMPLE_RATE // 1000
-_VOICE_BELOW_LOUDEST_DB: Final = 35.0
-_SILENT_DBFS: Final = -70.0
 
 _logger = logging.getLogger("xray.runtime.local")
 
@@ -83,11 +85,10 @@ class LocalRuntime(Runtime):
     ) -> None:
         if not callable(agent):
             raise ValueError(f"the agent must be an async callable, not {type(agent).__name__}")
-        if agent_turn_timeout_s <= 0 or agent_silence_ms <= 0:
-            raise ValueError("agent_turn_timeout_s and agent_silence_ms must be more than 0")
+        check_times(agent_turn_timeout_s=agent_turn_timeout_s, agent_silence_ms=agent_silence_ms)
         self._agent = agent
-        self._agent_turn_timeout = round(agent_turn_timeout_s * SAMPLE_RATE)
-        self._agent_silence = agent_silence_ms * SAMPLE_RATE // 1000
+        self._agent_turn_timeout_s = agent_turn_timeout_s
+        self._agent_silence_ms = agent_silence_ms
         self._places = Places.of(mixdown_dir, None)
         self._tracer_provider = tracer_provider
         self._clock = clock
@@ -103,9 +104,7 @@ class LocalRuntime(Runtime):
 
     def inject_user_audio(self, audio: Mapping[int, bytes]) -> None:
         """Turn index to 48 kHz mono s16le PCM without a header. ValueError for bytes that are not whole samples."""
-        for idx, pcm in audio.items():
-            if len(pcm) % BYTES_PER_SAMPLE:
-                raise ValueError(f"the audio of turn {idx} has {len(pcm)} bytes, which are not whole samples")
+        check_user_audio(audio)
         self._audio = dict(audio)
 
     def report_progress_to(self, report: Callable[[RunProgress], None]) -> None:
@@ -117,15 +116,14 @@ class LocalRuntime(Runtime):
         self._directory = self._places.make()
         recorder = Recorder(self._directory, clock=self._clock)
         try:
-            recorder.start()
-            script = await self._call(recorder, conversation)
+            turns, end = await self._call(recorder, conversation)
             kept = self._places.mixdown_dir
             path = None if kept is None else kept / f"{replay_id}.wav"
-            written = await asyncio.to_thread(recorder.finish, end=script.line.position, path=path)
+            written = await asyncio.to_thread(recorder.finish, end=end, path=path)
             return RuntimeResult(
-                responses=script.responses,
+                responses=turns.responses,
                 full_audio_path=str(written),
-                full_transcript="\n".join(script.lines) or None,
+                full_transcript="\n".join(turns.lines) or None,
                 recording_started_at_epoch=recorder.started_at_epoch,
             )
         finally:
@@ -147,26 +145,35 @@ class LocalRuntime(Runtime):
             raise RuntimeBindError(f"LocalRuntime: the user turns {missing} have no audio; see inject_user_audio")
         return self._replay_id
 
-    async def _call(self, recorder: Recorder, conversation: Conversation) -> _Script:
-        """The call, from its first frame to the end of the agent. Returns the script that was played."""
-        ear, mouth, words = Ear(), Mouth(recorder.now), list[str]()
+    async def _call(self, recorder: Recorder, conversation: Conversation) -> tuple[Turns, int]:
+        """The call, from its first frame to the end of the agent. Returns what was played, and its end."""
+        ear, mouth, words = Ear(), Mouth(recorder.now), Words()
+        segments = itertools.count()
+
+        def report_words(text: str) -> None:
+            # Never final: an agent may report words at any time, and a turn is over by its voice alone.
+            words.heard(str(next(segments)), text, final=False)
+
         # The task inherits the context, and with it the baggage that names the replay to the agent's spans.
-        agent = _AgentTask(self._agent, LocalCall(ear, mouth, words.append))
-        line = _Line(recorder, ear, mouth, agent, sleep=self._sleep)
-        script = _Script(
+        agent = _AgentTask(self._agent, LocalCall(ear, mouth, report_words))
+        line = _Line(recorder, ear, mouth, words, agent, sleep=self._sleep)
+        turns = Turns(
             conversation,
             line,
             recorder,
-            words,
             audio=self._audio,
-            agent_silence=self._agent_silence,
-            agent_turn_timeout=self._agent_turn_timeout,
+            agent_silence_ms=self._agent_silence_ms,
+            agent_turn_timeout_s=self._agent_turn_timeout_s,
             report=self._report,
             tracer=trace.get_tracer("xray", tracer_provider=self._tracer_provider),
         )
         leave_s = 0.0
         try:
-            await script.play()
+            recorder.start()
+            await line.pause(_LEAD_IN)
+            await turns.play()
+            if conversation.turns and conversation.turns[-1].role is Role.USER:
+                await line.pause(_TAIL)
             leave_s = _LEAVE_S
         finally:
             mouth.close()
@@ -174,7 +181,7 @@ class LocalRuntime(Runtime):
             await despite_cancellation(agent.leave(leave_s))
         agent.check()
         line.tell_if_blocked()
-        return script
+        return turns, line.position
 
 
 class _AgentTask:
@@ -224,6 +231,7 @@ class _Line:
         recorder: Recorder,
         ear: Ear,
         mouth: Mouth,
+        words: Words,
         agent: _AgentTask,
         *,
         sleep: Callable[[float], Awaitable[None]],
@@ -237,7 +245,29 @@ class _Line:
         self.position = 0
         """The sample at which the next frame begins."""
         self.hearing = Hearing()
-        """Whether the agent speaks."""
+        self.words = words
+
+    def now(self) -> int:
+        return self.position
+
+    async def ready(self) -> None:
+        """At once: it cannot break."""
+
+    async def say(self, pcm: bytes, *, voice_ends: int, then: Callable[[], None]) -> tuple[int, int]:
+        begin = self.position
+        for frame in frames_of(pcm[: voice_ends * BYTES_PER_SAMPLE]):
+            await self.play(frame)
+        then()
+        for frame in frames_of(pcm[voice_ends * BYTES_PER_SAMPLE :]):
+            await self.play(frame)
+        return begin, begin + len(pcm) // BYTES_PER_SAMPLE
+
+    async def wait(self) -> None:
+        await self.play(SILENCE)
+
+    async def pause(self, samples: int) -> None:
+        for _ in range(0, samples, FRAME_SAMPLES):
+            await self.play(SILENCE)
 
     async def play(self, frame: bytes) -> None:
         """Carries the user's next frame, and the agent's of the same time. Returns when both have passed.
@@ -278,107 +308,3 @@ class _Line:
         while early > 0:
             await self._sleep(early / SAMPLE_RATE)
             early = sample - self._recorder.now()
-
-
-class _Script:
-    """A conversation's turns, one after the other, and what came of them. Times are in samples."""
-
-    def __init__(
-        self,
-        conversation: Conversation,
-        line: _Line,
-        recorder: Recorder,
-        words: list[str],
-        *,
-        audio: Mapping[int, bytes],
-        agent_silence: int,
-        agent_turn_timeout: int,
-        report: Callable[[RunProgress], None],
-        tracer: trace.Tracer,
-    ) -> None:
-        self._turns = conversation.turns
-        self.line = line
-        self._recorder = recorder
-        self._words = words
-        self._audio = audio
-        self._agent_silence = agent_silence
-        self._agent_turn_timeout = agent_turn_timeout
-        self._report = report
-        self._tracer = tracer
-        self.responses: list[AgentResponse] = []
-        self.lines: list[str] = []
-
-    async def play(self) -> None:
-        await self._pause(_LEAD_IN)
-        for idx, turn in enumerate(self._turns):
-            self._report(RunProgress("turn", turn_idx=idx, turn_count=len(self._turns), role=turn.role))
-            if turn.role is Role.USER:
-                await self._user_turn(idx, turn)
-            else:
-                await self._agent_turn(idx, turn)
-        if self._turns and self._turns[-1].role is Role.USER:
-            await self._pause(_TAIL)
-
-    async def _pause(self, samples: int) -> None:
-        for _ in range(0, samples, FRAME_SAMPLES):
-            await self.line.play(SILENCE)
-
-    async def _user_turn(self, idx: int, turn: Turn) -> None:
-        begin = self.line.position
-        pcm = self._audio.get(idx, b"")
-        # Audio files end in silence, and a quick agent answers within it.
-        end_of_voice = begin + _end_of_voice(pcm)
-        for frame in _frames(pcm):
-            await self.line.play(frame)
-            if self.line.position - FRAME_SAMPLES < end_of_voice:
-                # What the agent said until now is no answer; if it is still speaking, that may become one.
-                self.line.hearing.forget()
-        self._note(idx, turn, begin, begin + len(pcm) // BYTES_PER_SAMPLE, turn.text or "")
-
-    async def _agent_turn(self, idx: int, turn: Turn) -> None:
-        hearing, begin = self.line.hearing, self.line.position
-        while not self._agent_turn_is_over(idx, begin):
-            await self.line.play(SILENCE)
-        text = " ".join(word.strip() for word in self._words if word.strip())
-        self._words.clear()
-        if hearing.first_voice is None or hearing.last_voice is None:
-            self.responses.append(AgentResponse(text))
-            self._note(idx, turn, begin, self.line.position, text)
-        else:
-            duration_ms = (hearing.last_voice - hearing.first_voice) * 1000 // SAMPLE_RATE
-            self.responses.append(AgentResponse(text, duration_ms=duration_ms))
-            self._note(idx, turn, hearing.first_voice, hearing.last_voice, text)
-        hearing.forget()
-
-    def _agent_turn_is_over(self, idx: int, begin: int) -> bool:
-        hearing, now = self.line.hearing, self.line.position
-        spoke = hearing.first_voice is not None and hearing.last_voice is not None
-        if now - begin >= self._agent_turn_timeout:
-            what = "was still speaking" if spoke else "had said nothing"
-            _logger.warning("turn %d: the agent %s after %g s", idx, what, self._agent_turn_timeout / SAMPLE_RATE)
-            return True
-        if hearing.first_voice is None or hearing.last_voice is None:
-            return self.line.nobody_answers
-        return now - hearing.last_voice >= self._agent_silence
-
-    def _note(self, idx: int, turn: Turn, begin: int, end: int, text: str) -> None:
-        if text:
-            self.lines.append(f"{turn.role}: {text}")
-        emit_turn_span(self._tracer, self._recorder, idx, turn, start=begin, end=end, transcript=text)
-
-
-def _frames(pcm: bytes) -> Iterator[bytes]:
-    """Frames of 10 ms, the last one filled up with silence."""
-    for at in range(0, len(pcm), FRAME_BYTES):
-        yield pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0")
-
-
-def _end_of_voice(pcm: bytes) -> int:
-    """The sample after the last frame that is not silence beside the loudest. Of those every fifth is looked at: this
-    happens within the call."""
-    frames = list(_frames(pcm))
-    loudest = max(map(level_dbfs, frames[::5]), default=_SILENT_DBFS)
-    silence = max(loudest - _VOICE_BELOW_LOUDEST_DB, _SILENT_DBFS)
-    while frames and level_dbfs(frames[-1]) <= silence:
-        frames.pop()
-    return len(frames) * FRAME_SAMPLES

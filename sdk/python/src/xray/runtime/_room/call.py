@@ -20,7 +20,8 @@ from xray.errors import AgentNotJoinedError, XrayError
 from xray.runtime._hearing import Hearing
 from xray.runtime._room.placing import Placed, Placer
 from xray.runtime._room.speaking import Voice
-from xray.runtime._room.words import FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TOPIC, Words
+from xray.runtime._room.words import FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TOPIC
+from xray.runtime._words import Words
 
 __all__ = ["Call"]
 

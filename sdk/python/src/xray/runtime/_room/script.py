@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The turns of a conversation, one after the other, in a call."""
+"""The turns of a conversation in a room: what `_turns` decides, on a call there."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import Final
 
 from opentelemetry import trace
 
-from xray._clock import SAMPLE_RATE
 from xray._recorder import Recorder
-from xray.conversation import Conversation, Role, Turn
+from xray.conversation import Conversation
+from xray.runtime._hearing import Hearing
 from xray.runtime._room.call import Call
 from xray.runtime._room.runtime import Outcome
-from xray.runtime._turn_span import emit_turn_span
-from xray.runtime.base import AgentResponse, RunProgress
+from xray.runtime._turns import Turns
+from xray.runtime._words import Words
+from xray.runtime.base import RunProgress
 
 __all__ = ["Script"]
 
-# After a final transcript a pause is less likely to be one.
-_SILENCE_AFTER_FINAL_MS: Final = 500
 # An agent that was thrown out or has crashed may come back.
 _REJOIN_S: Final = 3.0
 _TAIL_S: Final = 0.5
@@ -43,69 +42,56 @@ class Script:
         report: Callable[[RunProgress], None],
         tracer: trace.Tracer,
     ) -> None:
-        self._conversation = conversation
-        self._call = call
         self._recorder = recorder
-        self._audio = audio
-        self._report = report
-        self._silence = agent_silence_ms * SAMPLE_RATE // 1000
-        self._silence_after_final = min(self._silence, _SILENCE_AFTER_FINAL_MS * SAMPLE_RATE // 1000)
-        self._timeout = round(agent_turn_timeout_s * SAMPLE_RATE)
-        self._tracer = tracer
         self._outcome = outcome
-        # One for each turn of the agent, also for those that the call does not get to.
-        outcome.responses[:] = [AgentResponse("") for turn in conversation.turns if turn.role is Role.AGENT]
-        self._answered = 0
+        self._turns = Turns(
+            conversation,
+            _RoomLine(call, recorder),
+            recorder,
+            audio=audio,
+            agent_silence_ms=agent_silence_ms,
+            agent_turn_timeout_s=agent_turn_timeout_s,
+            report=report,
+            tracer=tracer,
+        )
+        # The same lists: what is in them when the call breaks off counts.
+        outcome.responses, outcome.lines = self._turns.responses, self._turns.lines
 
     async def play(self) -> None:
-        turns = self._conversation.turns
-        for idx, turn in enumerate(turns):
-            await self._call.wait_until_connected()
-            self._report(RunProgress("turn", turn_idx=idx, turn_count=len(turns), role=turn.role))
-            if turn.role is Role.USER:
-                await self._user_turn(idx, turn)
-            else:
-                await self._agent_turn(idx, turn)
+        await self._turns.play()
         # What is on its way to either side when the last turn is over.
         await asyncio.sleep(_TAIL_S)
         self._outcome.end = self._recorder.now()
 
-    async def _user_turn(self, idx: int, turn: Turn) -> None:
-        spoken = await self._call.voice.say(self._audio.get(idx, b""))
-        start, end = self._recorder.at(spoken.start_ns), self._recorder.at(spoken.end_ns)
-        # What the agent said before is no answer to this; if it is still speaking, that may be.
-        self._call.hearing.forget()
-        self._emit(idx, turn, start, end, turn.text or "")
 
-    async def _agent_turn(self, idx: int, turn: Turn) -> None:
-        began = self._recorder.now()
-        hearing = self._call.hearing
-        while not self._agent_turn_is_over(began):
-            await asyncio.sleep(_TICK_S)
-        first, last = hearing.first_voice, hearing.last_voice
-        text = self._call.words.take()
-        spoke = first is not None and last is not None
-        start, end = (first, last) if first is not None and last is not None else (began, self._recorder.now())
-        hearing.forget()
-        duration_ms = (end - start) * 1000 // SAMPLE_RATE if spoke else None
-        self._outcome.responses[self._answered] = AgentResponse(text, duration_ms=duration_ms)
-        self._answered += 1
-        self._emit(idx, turn, start, end, text)
+class _RoomLine:
+    """A call in a room as a `Line`. Silence flows by itself."""
 
-    def _agent_turn_is_over(self, began: int) -> bool:
-        now = self._recorder.now()
-        if now - began >= self._timeout:
-            return True
-        hearing = self._call.hearing
-        gone = self._call.agent_gone_s()
-        if hearing.first_voice is None or hearing.last_voice is None:
-            return gone >= _REJOIN_S
-        silent = now - hearing.last_voice
-        if gone > 0 or self._call.words.final:
-            return silent >= self._silence_after_final
-        return silent >= self._silence
+    def __init__(self, call: Call, recorder: Recorder) -> None:
+        self._call = call
+        self._recorder = recorder
 
-    def _emit(self, idx: int, turn: Turn, start: int, end: int, text: str) -> None:
-        if text:
-            self._outcome.lines.append(f"{turn.role}: {text}")
-        emit_turn_span(self._tracer, self._recorder, idx, turn, start=start, end=end, transcript=text)
+    @property
+    def hearing(self) -> Hearing:
+        return self._call.hearing
+
+    @property
+    def words(self) -> Words:
+        return self._call.words
+
+    def now(self) -> int:
+        return self._recorder.now()
+
+    @property
+    def nobody_answers(self) -> bool:
+        return self._call.agent_gone_s() >= _REJOIN_S
+
+    async def ready(self) -> None:
+        await self._call.wait_until_connected()
+
+    async def say(self, pcm: bytes, *, voice_ends: int, then: Callable[[], None]) -> tuple[int, int]:
+        spoken = await self._call.voice.say(pcm, voice_ends=voice_ends, then=then)
+        return self._recorder.at(spoken.start_ns), self._recorder.at(spoken.end_ns)
+
+    async def wait(self) -> None:
+        await asyncio.sleep(_TICK_S)

@@ -31,11 +31,20 @@ class Spoken(NamedTuple):
 
 
 class _Turn:
-    def __init__(self, pcm: bytes) -> None:
+    def __init__(self, pcm: bytes, voice_ends: int, then: Callable[[], None]) -> None:
         self.rest = memoryview(pcm)
         self.samples = len(pcm) // BYTES_PER_SAMPLE
+        self._until_voice_ends = voice_ends
+        self._then: Callable[[], None] | None = then
         self.start_ns: int | None = None
         self.done: asyncio.Future[Spoken] = asyncio.get_running_loop().create_future()
+
+    def passed(self, samples: int) -> None:
+        """So many more have left."""
+        self._until_voice_ends -= samples
+        if self._until_voice_ends <= 0 and self._then is not None:
+            then, self._then = self._then, None
+            then()
 
 
 class Voice:
@@ -85,14 +94,16 @@ class Voice:
                     self._turn.done.cancel()
             raise
 
-    async def say(self, pcm: bytes) -> Spoken:
+    async def say(self, pcm: bytes, *, voice_ends: int = 0, then: Callable[[], None] = lambda: None) -> Spoken:
         """Speaks 48 kHz mono s16le samples, from the next frame on; returns when the last one has left.
 
-        Cancelled, it stops speaking. Raises what ended `run` if that ends meanwhile.
+        Calls `then` once, as soon as the first `voice_ends` samples have left. Cancelled, it stops speaking. Raises
+        what ended `run` if that ends meanwhile.
         """
         if self._turn is not None:
             raise RuntimeError("the user speaks already")
-        turn = _Turn(pcm)
+        turn = _Turn(pcm, voice_ends, then)
+        turn.passed(0)
         if not pcm:
             now = self._clock.monotonic_ns()
             return Spoken(now, now)
@@ -106,6 +117,7 @@ class Voice:
     def _after(self, turn: _Turn, left_ns: int) -> None:
         if turn.start_ns is None:
             turn.start_ns = left_ns
+        turn.passed(FRAME_SAMPLES)
         if not turn.rest and not turn.done.done():
             last = turn.samples % FRAME_SAMPLES or FRAME_SAMPLES
             turn.done.set_result(Spoken(turn.start_ns, left_ns + last * FRAME_NS // FRAME_SAMPLES))
