@@ -8,7 +8,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -60,6 +60,8 @@ class Received:
     headers: Mapping[str, str]
     body: Json
     answer: Answer
+    connection: object
+    """The client's address: each connection has one of its own."""
 
     @property
     def spans(self) -> list[Json]:
@@ -89,10 +91,10 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                received = Received(self.path, dict(self.headers.items()), body, Answer())
+                received = Received(self.path, dict(self.headers.items()), body, Answer(), self.client_address)
                 given = answer(received.spans)
                 with receiver._changed:
-                    receiver.requests.append(Received(self.path, received.headers, body, given))
+                    receiver.requests.append(replace(received, answer=given))
                     receiver._changed.notify_all()
                 self.send_response(given.status)
                 for name, value in given.headers.items():

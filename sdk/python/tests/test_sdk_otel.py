@@ -4,11 +4,14 @@ since OpenTelemetry's global provider can be set only once)."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -17,6 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import xray.otel
+from forking import in_a_child, needs_fork
 from span_receiver import Answer, Receiver, attributes_of, closed_url, new_identity
 from xray import otel
 from xray._attributes import REPLAY_ID, ReplayIdentity, baggage
@@ -162,6 +166,44 @@ def test_spans_that_are_not_sampled_are_not_sent() -> None:
         emit(provider, "mine")
         assert provider.force_flush(20_000)
     assert receiver.requests == []
+
+
+@needs_fork
+def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
+    """A thread that is in any of the locks when another forks does not exist in the child, and leaves none there."""
+    provider, of_child = new_provider(), new_identity()
+    process = otel._process  # pyright: ignore[reportPrivateUsage]
+    inside, leave = threading.Event(), threading.Event()
+
+    def be_inside(*locks: Any) -> None:
+        with contextlib.ExitStack() as held:
+            for lock in locks:
+                held.enter_context(lock)
+            inside.set()
+            assert leave.wait(60)
+
+    def work() -> bool:
+        pipeline = otel.pipeline(endpoint=receiver.url, tracer_provider=provider)
+        with pipeline.bound(of_child):
+            emit(provider, "child's", of_child)
+        return pipeline.flush(20)
+
+    with Receiver() as receiver:
+        otel.install(endpoint=receiver.url, tracer_provider=provider)
+        emit(provider, "parent's")
+        assert provider.force_flush(20_000)
+        queue: Any = otel.queue_for(receiver.url)
+        events = (queue.exporter._hurry._cond, queue.exporter._stopped._cond)
+        locks: tuple[Any, ...] = (process._lock, process.replays._lock, queue._changed, queue.exporter._lock, *events)  # pyright: ignore[reportPrivateUsage]
+        thread = threading.Thread(target=be_inside, args=locks)
+        thread.start()
+        try:
+            assert inside.wait(20)
+            in_a_child(work)
+        finally:
+            leave.set()
+            thread.join()
+    assert receiver.names == ["parent's", "child's"]
 
 
 def test_importing_changes_nothing_in_opentelemetry() -> None:

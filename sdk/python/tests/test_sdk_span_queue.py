@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from forking import in_a_child, needs_fork
 from span_receiver import Answer, Receiver, closed_url, spans
 from xray import _exporter, _span_queue
 from xray._exporter import XraySpanExporter
@@ -139,15 +139,31 @@ def test_a_flush_does_not_wait_for_the_backoff(monkeypatch: Any) -> None:
         wait_idle(queue)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork to survive on this system")
-def test_a_forked_child_sends_its_own_spans_and_not_its_parents() -> None:
+@needs_fork
+def test_a_forked_child_sends_its_own_spans_over_a_connection_of_its_own() -> None:
     with Receiver() as receiver:
-        queue = SpanQueue(XraySpanExporter(endpoint=receiver.url))
-        queue.put(spans(1, name="parent")[0])
-        assert queue.flush(20)
-        child = os.fork()
-        if child == 0:
-            queue.put(spans(1, name="child")[0])
-            os._exit(0 if queue.flush(20) else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    assert receiver.names == ["parent0", "child0"]
+        queue = SpanQueue(XraySpanExporter(endpoint=receiver.url), idle_s=600)
+
+        def send(name: str) -> bool:
+            queue.put(spans(1, name=name)[0])
+            return queue.flush(20)
+
+        assert send("parent")
+        in_a_child(lambda: send("child"))
+        assert send("again")
+        assert receiver.names == ["parent0", "child0", "again0"]
+        parents, childs, again = (request.connection for request in receiver.requests)
+        assert childs != parents == again
+        queue.exporter.shutdown()
+
+
+@needs_fork
+def test_what_waits_at_a_fork_is_the_parents_to_send() -> None:
+    exporter = Held()
+    queue = SpanQueue(exporter, idle_s=0.01)
+    queue.put(spans(1)[0])
+    assert exporter.began.acquire(timeout=20)
+    in_a_child(lambda: queue.flush(0) and not queue.running)
+    exporter.may_go.release()
+    assert queue.flush(20)
+    assert exporter.batches == [["s0"]]

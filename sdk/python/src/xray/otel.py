@@ -28,6 +28,7 @@ from xray import _livekit
 from xray._attributes import REPLAY_ID, ReplayIdentity
 from xray._bindings import OpenReplays
 from xray._exporter import XraySpanExporter, server_url
+from xray._fork import Forked
 from xray._server_url import ServerUrl
 from xray._span_queue import SpanQueue
 
@@ -101,16 +102,19 @@ class _Extensible(Protocol):
     def add_span_processor(self, span_processor: SpanProcessor) -> None: ...
 
 
-class _Process:
+class _Process(Forked):
     """What this process has: one queue a server, the open replays and where their spans go. Any thread may call it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.replays = OpenReplays()
         self._default: SpanQueue | None = None  # that of the last `install` for the whole process
         self._own: TracerProvider | None = None
-        self._lock = threading.RLock()
         self._queues: dict[ServerUrl, SpanQueue] = {}
         self._routes: OrderedDict[str, SpanQueue] = OrderedDict()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.RLock()
 
     def queue(self, endpoint: str) -> SpanQueue:
         """The queue of a server, given its base URL. Raises ValueError for what is none."""
