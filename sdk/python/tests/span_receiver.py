@@ -82,12 +82,24 @@ class Receiver:
 
     def __init__(self, answer: Callable[[list[Json]], Answer] | None = None) -> None:
         self.requests: list[Received] = []
+        self.open = 0  # connections
         self._changed = threading.Condition()
         answer = answer or (lambda _: Answer())
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                with receiver._changed:
+                    receiver.open += 1
+
+            def finish(self) -> None:
+                super().finish()
+                with receiver._changed:
+                    receiver.open -= 1
+                    receiver._changed.notify_all()
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -157,6 +157,29 @@ def test_a_wrong_endpoint_changes_nothing() -> None:
     assert vars(provider) == before
 
 
+def test_a_provider_that_takes_no_processors_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    given: Any = trace.NoOpTracerProvider()
+    assert otel.install(endpoint="http://xray.invalid", tracer_provider=given) is given
+    [told] = caplog.records
+    assert told.levelname == "WARNING"
+    assert "a NoOpTracerProvider, takes no processors" in told.getMessage()
+
+
+def test_where_replays_went_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that lives for months must not keep a note of each."""
+    monkeypatch.setattr(otel, "_ROUTES_MAX", 2)
+    provider, replays = new_provider(), [new_identity() for _ in range(3)]
+    with Receiver() as receiver:
+        pipeline = otel.pipeline(endpoint=receiver.url, tracer_provider=provider)
+        for replay in replays:
+            with pipeline.bound(replay):
+                pass
+        for i, replay in enumerate(replays):
+            emit(provider, f"late {i}", replay)
+        assert pipeline.flush(20)
+    assert receiver.names == ["late 1", "late 2"]
+
+
 def test_spans_that_are_not_sampled_are_not_sent() -> None:
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -210,8 +233,12 @@ def test_importing_changes_nothing_in_opentelemetry() -> None:
     python(
         "from opentelemetry import trace, propagate\n"
         "import threading, atexit\n"
-        "before = atexit._ncallbacks()\n"
+        # What it imports may well register something of its own.
+        "import httpx, pydantic, opentelemetry.sdk.trace.export\n"
+        "import opentelemetry.exporter.otlp.proto.common.trace_encoder\n"
+        "before = atexit._ncallbacks(), propagate.get_global_textmap()\n"
         "import xray, xray.otel\n"
+        "assert (atexit._ncallbacks(), propagate.get_global_textmap()) == before\n"
         "assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)\n"
         "assert threading.active_count() == 1\n"
     )
@@ -239,6 +266,23 @@ def test_a_provider_is_made_if_there_is_none_and_all_is_sent_at_exit() -> None:
     assert request.names == ["stock instrumentation"]
     resource = {a["key"]: a["value"] for a in request.body["resourceSpans"][0]["resource"]["attributes"]}
     assert resource["service.name"] == {"stringValue": "my-agent"}
+
+
+def test_all_is_sent_at_exit_even_if_the_provider_is_not_shut_down() -> None:
+    a = new_identity()
+    with Receiver() as receiver:
+        python(
+            "import sys\n"
+            "from opentelemetry.sdk.trace import TracerProvider\n"
+            "from xray import otel\n"
+            "from xray._attributes import baggage\n"
+            "mine = otel.install(endpoint=sys.argv[1], tracer_provider=TracerProvider(shutdown_on_exit=False))\n"
+            "with baggage(sys.argv[2], 'c' * 64, 'voice'):\n"
+            "    mine.get_tracer('t').start_span('last').end()\n",
+            receiver.url,
+            a.replay_id,
+        )
+    assert receiver.names == ["last"]
 
 
 def test_a_server_that_is_down_does_not_keep_the_process() -> None:

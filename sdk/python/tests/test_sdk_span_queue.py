@@ -72,6 +72,16 @@ def test_the_thread_ends_when_idle_and_starts_again() -> None:
     assert receiver.names == ["s0", "s0"]
 
 
+def test_no_connection_is_kept_when_idle() -> None:
+    with Receiver() as receiver:
+        queue = SpanQueue(XraySpanExporter(endpoint=receiver.url), idle_s=0.01)
+        queue.put(spans(1)[0])
+        assert queue.flush(20)
+        receiver.wait_for(lambda r: r.open == 0)
+        assert queue.exporter.export(spans(1, name="t")) is SpanExportResult.SUCCESS  # it is still of use
+        queue.exporter.shutdown()
+
+
 def test_nothing_to_flush_is_done_at_once() -> None:
     assert SpanQueue(XraySpanExporter(endpoint="http://xray.invalid")).flush(0)
 
@@ -137,6 +147,30 @@ def test_a_flush_does_not_wait_for_the_backoff(monkeypatch: Any) -> None:
         assert queue.flush(20)
         assert receiver.names == ["s0"]
         wait_idle(queue)
+
+
+def test_a_flush_does_not_hurry_what_the_server_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    again = threading.Event()
+
+    class Patient(threading.Event):
+        """Stands for what ends a wait early if anything may: the exporter's shutdown."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return again.wait(20)
+
+    waits: list[float | None] = []
+    answers = [Answer(), Answer(503, {"Retry-After": "3"})]
+    with Receiver(lambda _: answers.pop()) as receiver:
+        exporter = XraySpanExporter(endpoint=receiver.url)
+        monkeypatch.setattr(exporter, "_stopped", Patient())
+        queue = SpanQueue(exporter, idle_s=0.01)
+        queue.put(spans(1)[0])
+        assert not queue.flush(1)
+        assert (len(receiver.requests), waits) == (1, [3.0])
+        again.set()
+        assert queue.flush(20)
+    assert receiver.names == ["s0"]
 
 
 @needs_fork

@@ -40,6 +40,7 @@ ENDPOINT_VARIABLE: Final = "XRAY_OTLP_ENDPOINT"
 _EXIT_FLUSH_S: Final = 2.0
 _ROUTES_MAX: Final = 1024
 _MARK: Final = "_xray_export_processor"
+_NO_PROCESSORS: Final = "the %s tracer provider, a %s, takes no processors: its spans are not seen"
 
 
 class XrayBaggageSpanProcessor(SpanProcessor):
@@ -160,9 +161,7 @@ class _Process(Forked):
         """One for our own spans, in a process whose global provider takes no processors."""
         with self._lock:
             if self._own is None:
-                _logger.warning(
-                    "the global tracer provider, a %s, takes no processors: its spans are not seen", instead_of
-                )
+                _logger.warning(_NO_PROCESSORS, "global", instead_of)
                 self._own = _new_provider(service_name)
             return self._own
 
@@ -251,6 +250,8 @@ def pipeline_to(
         _livekit.follow(_process.adopt)
         tracer_provider = _global_provider(service_name)
     processor = _process.register(tracer_provider)
+    if processor is None:
+        _logger.warning(_NO_PROCESSORS, "given", type(tracer_provider).__name__)
     return Pipeline(tracer_provider, queue or (processor.default if processor is not None else None))
 
 
