@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -87,12 +88,18 @@ def _go() -> tuple[str, tuple[int, int]] | None:
             continue
         env = os.environ | {"GOTOOLCHAIN": "local"}
         text = subprocess.run([program, "env", "GOVERSION"], env=env, capture_output=True, text=True, check=True).stdout
-        major, minor = text.strip().removeprefix("go").split(".")[:2]
-        found.append(((int(major), int(minor)), program))
+        if (version := go_version(text)) is not None:
+            found.append((version, program))
     if not found or max(found)[0] < GO_MIN:
         return None
     version, program = max(found)
     return program, version
+
+
+def go_version(text: str) -> tuple[int, int] | None:
+    """In what `go env GOVERSION` prints: "go1.25.3", "go1.26rc1", "devel go1.27-3f1c0a2b ..."; None: no version."""
+    named = re.search(r"\bgo(\d+)\.(\d+)", text)
+    return (int(named[1]), int(named[2])) if named else None
 
 
 class LiveKitServer:
@@ -146,18 +153,23 @@ class LiveKitServer:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._reader = threading.Thread(target=self._read_log, args=(self.process,), daemon=True)
+        self._reader = threading.Thread(target=self._read_log, args=(self.process,), name="livekit-log", daemon=True)
         self._reader.start()
-        if self._answers(time.monotonic() + timeout_s):
-            return True
+        try:
+            if self._answers(time.monotonic() + timeout_s):
+                return True
+        except BaseException:  # Ctrl-C: nobody has a server yet whom they could stop
+            self.stop()
+            raise
         self.stop()
         return False
 
     def _answers(self, deadline: float) -> bool:
         assert self.process is not None
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the environment names
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=2) as answer:
+                with direct.open(f"http://127.0.0.1:{self.port}/", timeout=2) as answer:
                     if answer.status == 200:
                         return True
             except (urllib.error.URLError, OSError):

@@ -50,8 +50,9 @@ def models() -> dict[str, Any]:
 
 async def entrypoint(ctx: JobContext) -> None:
     await ctx.connect()
-    # On a call that is no test this finds nobody to report to: it gives up after `bind_timeout_s` and does nothing.
-    async with xray.attach(ctx, service_name="booking-agent"):
+    # A test opens the room and is in it before an agent is called, so there is hardly anything to wait for. A call that
+    # is no test has its session after that half second; without `bind_timeout_s` it would be after ten.
+    async with xray.attach(ctx, service_name="booking-agent", bind_timeout_s=0.5):
         session = AgentSession(**models())
         await session.start(BookingAgent(), room=ctx.room)
 

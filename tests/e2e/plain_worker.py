@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livekit.agents import AgentSession, JobContext
+from livekit.agents import AgentSession, JobContext, WorkerOptions, cli
 
 from worker import BookingAgent, models
 
@@ -12,3 +12,7 @@ async def entrypoint(ctx: JobContext) -> None:
     await ctx.connect()
     session = AgentSession(**models())
     await session.start(BookingAgent(), room=ctx.room)
+
+
+if __name__ == "__main__":
+    cli.run_app(WorkerOptions(entrypoint_fnc=entrypoint))

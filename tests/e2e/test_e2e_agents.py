@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from livekit_server import LiveKitServer
 from test_booking import BOOKING
 from vendors import Asked, Vendors
 from waiting import eventually
-from workers import EXAMPLE, NEWEST, OLDER, environment, python, running_worker
+from workers import EXAMPLE, NEWEST, OLDER, PLAIN_WORKER, WORKER, environment, python, running_worker
 from xray.errors import AgentNotJoinedError
 from xray.runtime.livekit import LiveKitRuntime
 from xrayd_process import ROOT, Xrayd
@@ -96,9 +97,9 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @contextmanager
-def worker(xray_url: str, *, module: str = "worker", release: str = NEWEST) -> Iterator[LiveKitServer]:
+def worker(xray_url: str, *, program: Path = WORKER, release: str = NEWEST) -> Iterator[LiveKitServer]:
     """A LiveKit server with a worker at it."""
-    with LiveKitServer() as livekit, running_worker(livekit, xray_url, module=module, release=release):
+    with LiveKitServer() as livekit, running_worker(livekit, xray_url, program=program, release=release):
         yield livekit
         asyncio.run(close_rooms(livekit))
 
@@ -110,7 +111,14 @@ async def close_rooms(livekit: LiveKitServer) -> None:
             await rooms.room.delete_room(api.DeleteRoomRequest(room=room.name))
 
 
-def call(livekit: LiveKitServer, server: Server, kind: str = "booking", *, join_s: float = 60) -> xray.ReplayResult:
+def call(
+    livekit: LiveKitServer,
+    server: Server,
+    kind: str = "booking",
+    *,
+    join_s: float = 60,
+    simulated_sip: xray.SimulatedSipCall | None = None,
+) -> xray.ReplayResult:
     """The example's conversation in a room of its own."""
     runtime = LiveKitRuntime(
         livekit.url,
@@ -119,6 +127,7 @@ def call(livekit: LiveKitServer, server: Server, kind: str = "booking", *, join_
         f"{kind}-{uuid.uuid4().hex[:8]}",
         agent_join_timeout_s=join_s,
         agent_turn_timeout_s=20,
+        simulated_sip=simulated_sip,
     )
     return asyncio.run(xray.run(conversation=BOOKING, runtime=runtime, xray_url=server.url))
 
@@ -218,18 +227,23 @@ def newest(local: Server) -> Iterator[LiveKitServer]:
 
 
 @pytest.fixture(scope="module")
-def example(newest: LiveKitServer, local: Server) -> Json:
-    """The replay that the example's test made, run as its README has it."""
+def example(newest: LiveKitServer, local: Server, tmp_path_factory: pytest.TempPathFactory) -> Json:
+    """The replay that the example's test made, run as its README has it, from a copy as a user has it: here below, our
+    own settings would have it import our sources, and not the SDK that is installed."""
+    copy = tmp_path_factory.mktemp("user") / "agent"
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     ran = subprocess.run(
-        [python(NEWEST), "-m", "pytest", "-p", "no:cacheprovider", "-q", "test_booking.py"],
-        cwd=EXAMPLE,
+        [python(NEWEST), "-m", "pytest", "test_booking.py"],
+        cwd=copy,
         env=environment(newest, local.url),
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"^1 passed", ran.stdout, re.MULTILINE), ran.stdout
+    assert re.search(r"^=+ 1 passed in ", ran.stdout, re.MULTILINE), ran.stdout
+    assert f"rootdir: {copy}\n" in ran.stdout
+    assert "configfile:" not in ran.stdout
     [row] = local.api.http.get("/v1/conversations").json()["items"]
     assert (row["name"], row["replays"], row["latest"]["passed"]) == (BOOKING.name, 1, True)
     return local.api.detail(row["latest"]["id"])
@@ -244,9 +258,35 @@ def test_the_example_passes_as_its_readme_has_it(example: Json, local: Server) -
     check_spans(local, example["id"], agent_turn=2)
 
 
+def words_of_turns(detail: Json) -> list[str]:
+    """As the driver heard of them."""
+    spans = [json.loads(span["attributes_json"]) for span in detail["spans"] if span["name"] == "xray.turn"]
+    return [span["xray.turn.transcript"] for span in spans]
+
+
 def test_the_words_of_a_turn_come_once(example: Json) -> None:
-    spans = [json.loads(span["attributes_json"]) for span in example["spans"] if span["name"] == "xray.turn"]
-    assert [span["xray.turn.transcript"] for span in spans] == list(dialogue.SAID)
+    assert words_of_turns(example) == list(dialogue.SAID)
+
+
+def test_a_caller_by_telephone_is_no_different(newest: LiveKitServer, local: Server) -> None:
+    """To LiveKit Agents it is: it sends such a caller no packets of its words."""
+    sip = xray.SimulatedSipCall(
+        caller_phone="+15550100",
+        trunk_phone="+15550199",
+        call_id="SCL_1",
+        call_id_full="1@sip.example.com",
+        call_status="active",
+        rule_id="SDR_1",
+        trunk_id="ST_1",
+    )
+    result = call(newest, local, simulated_sip=sip)
+    assert result.passed, xray.format_failures(result)
+    detail = local.api.detail(result.replay_id)
+    assert words_of_turns(detail) == list(dialogue.SAID)
+    check_turns(detail)
+    check_tool(detail)
+    check_models(detail, provider=dialogue.PROVIDER)
+    check_spans(local, result.replay_id, agent_turn=2)
 
 
 def test_an_agent_that_dies_in_the_midst_of_its_answer_has_a_verdict(newest: LiveKitServer, local: Server) -> None:
@@ -273,7 +313,7 @@ def test_an_agent_of_an_older_release_is_no_different(exact: Server) -> None:
 
 
 def test_an_agent_without_xray_has_a_recording_and_a_verdict(exact: Server) -> None:
-    with worker(exact.url, module="plain_worker") as livekit:
+    with worker(exact.url, program=PLAIN_WORKER) as livekit:
         result = call(livekit, exact)
     assert not result.passed
     unseen = {(3, kind): "failed" for kind in ("tool_called", "tool_args_match")}

@@ -19,6 +19,7 @@ from xrayd_process import ROOT
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE = ROOT / "examples" / "livekit-voice-agent"
+WORKER, PLAIN_WORKER = EXAMPLE / "worker.py", HERE / "plain_worker.py"
 ENVIRONMENTS = ROOT / ".cache" / "e2e"
 NEWEST, OLDER = "livekit", "livekit-1.2"
 REGISTERED = "registered worker"
@@ -43,12 +44,12 @@ def environment(livekit: LiveKitServer, xray_url: str) -> dict[str, str]:
 
 @contextmanager
 def running_worker(
-    livekit: LiveKitServer, xray_url: str, *, module: str = "worker", release: str = NEWEST
+    livekit: LiveKitServer, xray_url: str, *, program: Path = WORKER, release: str = NEWEST
 ) -> Iterator[None]:
-    """A worker that takes every room of a LiveKit server; `module` has its entrypoint. Yields once it waits for jobs.
+    """A worker that takes every room of a LiveKit server. Yields once it waits for jobs.
     At the end it has stopped by itself when asked to, and so have its jobs."""
     process = subprocess.Popen(
-        [python(release), HERE / "serve.py", module, "start"],
+        [python(release), HERE / "serve.py", program, "start"],
         env=environment(livekit, xray_url)
         | {"PYTHONPATH": f"{EXAMPLE}:{HERE}", "AGENT_MODELS": "scripted_models:models"},
         stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -60,6 +60,8 @@ class Received:
     headers: Mapping[str, str]
     body: Json
     answer: Answer
+    connection: object
+    """The client's address: each connection has one of its own."""
 
     @property
     def spans(self) -> list[Json]:
@@ -80,6 +82,7 @@ class Receiver:
 
     def __init__(self, answer: Callable[[list[Json]], Answer] | None = None) -> None:
         self.requests: list[Received] = []
+        self.open = 0  # connections
         self._changed = threading.Condition()
         answer = answer or (lambda _: Answer())
         receiver = self
@@ -87,12 +90,23 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self) -> None:
+                super().setup()
+                with receiver._changed:
+                    receiver.open += 1
+
+            def finish(self) -> None:
+                super().finish()
+                with receiver._changed:
+                    receiver.open -= 1
+                    receiver._changed.notify_all()
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                received = Received(self.path, dict(self.headers.items()), body, Answer())
+                received = Received(self.path, dict(self.headers.items()), body, Answer(), self.client_address)
                 given = answer(received.spans)
                 with receiver._changed:
-                    receiver.requests.append(Received(self.path, received.headers, body, given))
+                    receiver.requests.append(replace(received, answer=given))
                     receiver._changed.notify_all()
                 self.send_response(given.status)
                 for name, value in given.headers.items():

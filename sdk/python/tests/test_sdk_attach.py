@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -137,7 +139,34 @@ def test_nobody_in_time_leaves_the_agent_untouched(caplog: pytest.LogCaptureFixt
 
     with caplog.at_level(logging.INFO), Receiver() as receiver:
         run(main(receiver))
-    assert (receiver.requests, caplog.records) == ([], [])
+    assert receiver.requests == []
+    [told] = caplog.records
+    assert (told.levelname, told.name) == ("INFO", "xray.attach")
+    assert "0.01 s" in told.getMessage()
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_room_that_is_not_connected_is_a_warning(connected: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """As LiveKit's own is before `ctx.connect()`: nobody is in it, and nothing else would say why."""
+    replay = new_identity()
+
+    class LiveKitRoom(Room):
+        def isconnected(self) -> bool:
+            return connected
+
+    async def main() -> str | None:
+        room = LiveKitRoom()
+
+        async def join() -> None:
+            await room.listened.wait()
+            room.emit("participant_connected", driver(replay))
+
+        async with soon(join), xray.attach(Job(room)) as session:
+            return session and session.replay_id
+
+    assert run(main()) == replay.replay_id
+    told = [record.levelname for record in caplog.records if "ctx.connect()" in record.getMessage()]
+    assert told == ([] if connected else ["WARNING"])
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1])
@@ -335,7 +364,34 @@ def test_an_overloaded_server_does_not_hold_the_exit_beyond_the_limit(monkeypatc
             span("inside")
 
     with Receiver(lambda _: Answer(503, {"Retry-After": "30"})) as receiver:
-        run(main(receiver))  # which has a limit of its own
+        began = time.monotonic()
+        run(main(receiver))
+        assert time.monotonic() - began < 20  # the exporter itself gives up after 30
+
+
+@pytest.mark.parametrize("by", ["the end of the block", "the end of the job"])
+def test_the_limit_of_the_exit_holds_when_the_agents_own_threads_are_busy(by: str) -> None:
+    """The default executor's threads, at most a few, may all be at work for the agent, for as long as it likes."""
+
+    async def main(receiver: Receiver) -> None:
+        loop, done = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        job = Job(Room(driver(new_identity())))
+        try:
+            async with xray.attach(job, endpoint=receiver.url):
+                if by == "the end of the block":
+                    loop.run_in_executor(None, done.wait)
+                span("inside")
+            if by == "the end of the job":
+                loop.run_in_executor(None, done.wait)
+                [callback] = job.callbacks
+                await callback()
+            assert receiver.names == ["inside"]
+        finally:
+            done.set()
+
+    with Receiver() as receiver:
+        run(main(receiver))
 
 
 def test_a_pipeline_that_cannot_be_made_does_not_stop_the_agent(

@@ -51,6 +51,19 @@ def test_a_wrong_turn_is_refused(idx: Any, key: Any) -> None:
         session.turn(idx, key)
 
 
+def test_a_turn_is_begun_once() -> None:
+    """Twice, its baggage would stay with the task for good, and one of its spans would never end."""
+    turn = xray.XraySession(new_identity(), trace.get_tracer("t")).turn(1)
+    with turn:
+        before = baggage.get_all()
+        with pytest.raises(RuntimeError, match="already"), turn:
+            pass
+        assert baggage.get_all() == before
+    assert baggage.get_all() == {}
+    with pytest.raises(RuntimeError, match="already"), turn:
+        pass
+
+
 def test_an_error_inside_a_turn_is_the_agents() -> None:
     session = xray.XraySession(new_identity(), TracerProvider(shutdown_on_exit=False).get_tracer("t"))
     with pytest.raises(KeyError), session.turn(0):

@@ -4,11 +4,14 @@ since OpenTelemetry's global provider can be set only once)."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -17,6 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import xray.otel
+from forking import in_a_child, needs_fork
 from span_receiver import Answer, Receiver, attributes_of, closed_url, new_identity
 from xray import otel
 from xray._attributes import REPLAY_ID, ReplayIdentity, baggage
@@ -153,6 +157,29 @@ def test_a_wrong_endpoint_changes_nothing() -> None:
     assert vars(provider) == before
 
 
+def test_a_provider_that_takes_no_processors_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    given: Any = trace.NoOpTracerProvider()
+    assert otel.install(endpoint="http://xray.invalid", tracer_provider=given) is given
+    [told] = caplog.records
+    assert told.levelname == "WARNING"
+    assert "a NoOpTracerProvider, takes no processors" in told.getMessage()
+
+
+def test_where_replays_went_is_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that lives for months must not keep a note of each."""
+    monkeypatch.setattr(otel, "_ROUTES_MAX", 2)
+    provider, replays = new_provider(), [new_identity() for _ in range(3)]
+    with Receiver() as receiver:
+        pipeline = otel.pipeline(endpoint=receiver.url, tracer_provider=provider)
+        for replay in replays:
+            with pipeline.bound(replay):
+                pass
+        for i, replay in enumerate(replays):
+            emit(provider, f"late {i}", replay)
+        assert pipeline.flush(20)
+    assert receiver.names == ["late 1", "late 2"]
+
+
 def test_spans_that_are_not_sampled_are_not_sent() -> None:
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -164,12 +191,54 @@ def test_spans_that_are_not_sampled_are_not_sent() -> None:
     assert receiver.requests == []
 
 
+@needs_fork
+def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
+    """A thread that is in any of the locks when another forks does not exist in the child, and leaves none there."""
+    provider, of_child = new_provider(), new_identity()
+    process = otel._process  # pyright: ignore[reportPrivateUsage]
+    inside, leave = threading.Event(), threading.Event()
+
+    def be_inside(*locks: Any) -> None:
+        with contextlib.ExitStack() as held:
+            for lock in locks:
+                held.enter_context(lock)
+            inside.set()
+            assert leave.wait(60)
+
+    def work() -> bool:
+        pipeline = otel.pipeline(endpoint=receiver.url, tracer_provider=provider)
+        with pipeline.bound(of_child):
+            emit(provider, "child's", of_child)
+        return pipeline.flush(20)
+
+    with Receiver() as receiver:
+        otel.install(endpoint=receiver.url, tracer_provider=provider)
+        emit(provider, "parent's")
+        assert provider.force_flush(20_000)
+        queue: Any = otel.queue_for(receiver.url)
+        events = (queue.exporter._hurry._cond, queue.exporter._stopped._cond)
+        locks: tuple[Any, ...] = (process._lock, process.replays._lock, queue._changed, queue.exporter._lock, *events)  # pyright: ignore[reportPrivateUsage]
+        thread = threading.Thread(target=be_inside, args=locks)
+        thread.start()
+        try:
+            assert inside.wait(20)
+            in_a_child(work)
+        finally:
+            leave.set()
+            thread.join()
+    assert receiver.names == ["parent's", "child's"]
+
+
 def test_importing_changes_nothing_in_opentelemetry() -> None:
     python(
         "from opentelemetry import trace, propagate\n"
         "import threading, atexit\n"
-        "before = atexit._ncallbacks()\n"
+        # What it imports may well register something of its own.
+        "import httpx, pydantic, opentelemetry.sdk.trace.export\n"
+        "import opentelemetry.exporter.otlp.proto.common.trace_encoder\n"
+        "before = atexit._ncallbacks(), propagate.get_global_textmap()\n"
         "import xray, xray.otel\n"
+        "assert (atexit._ncallbacks(), propagate.get_global_textmap()) == before\n"
         "assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)\n"
         "assert threading.active_count() == 1\n"
     )
@@ -197,6 +266,23 @@ def test_a_provider_is_made_if_there_is_none_and_all_is_sent_at_exit() -> None:
     assert request.names == ["stock instrumentation"]
     resource = {a["key"]: a["value"] for a in request.body["resourceSpans"][0]["resource"]["attributes"]}
     assert resource["service.name"] == {"stringValue": "my-agent"}
+
+
+def test_all_is_sent_at_exit_even_if_the_provider_is_not_shut_down() -> None:
+    a = new_identity()
+    with Receiver() as receiver:
+        python(
+            "import sys\n"
+            "from opentelemetry.sdk.trace import TracerProvider\n"
+            "from xray import otel\n"
+            "from xray._attributes import baggage\n"
+            "mine = otel.install(endpoint=sys.argv[1], tracer_provider=TracerProvider(shutdown_on_exit=False))\n"
+            "with baggage(sys.argv[2], 'c' * 64, 'voice'):\n"
+            "    mine.get_tracer('t').start_span('last').end()\n",
+            receiver.url,
+            a.replay_id,
+        )
+    assert receiver.names == ["last"]
 
 
 def test_a_server_that_is_down_does_not_keep_the_process() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from forking import in_a_child, needs_fork
 from span_receiver import Answer, Receiver, closed_url, spans
 from xray import _exporter, _span_queue
 from xray._exporter import XraySpanExporter
@@ -70,6 +70,16 @@ def test_the_thread_ends_when_idle_and_starts_again() -> None:
             assert queue.flush(20)
             wait_idle(queue)
     assert receiver.names == ["s0", "s0"]
+
+
+def test_no_connection_is_kept_when_idle() -> None:
+    with Receiver() as receiver:
+        queue = SpanQueue(XraySpanExporter(endpoint=receiver.url), idle_s=0.01)
+        queue.put(spans(1)[0])
+        assert queue.flush(20)
+        receiver.wait_for(lambda r: r.open == 0)
+        assert queue.exporter.export(spans(1, name="t")) is SpanExportResult.SUCCESS  # it is still of use
+        queue.exporter.shutdown()
 
 
 def test_nothing_to_flush_is_done_at_once() -> None:
@@ -139,15 +149,55 @@ def test_a_flush_does_not_wait_for_the_backoff(monkeypatch: Any) -> None:
         wait_idle(queue)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork to survive on this system")
-def test_a_forked_child_sends_its_own_spans_and_not_its_parents() -> None:
-    with Receiver() as receiver:
-        queue = SpanQueue(XraySpanExporter(endpoint=receiver.url))
-        queue.put(spans(1, name="parent")[0])
+def test_a_flush_does_not_hurry_what_the_server_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    again = threading.Event()
+
+    class Patient(threading.Event):
+        """Stands for what ends a wait early if anything may: the exporter's shutdown."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return again.wait(20)
+
+    waits: list[float | None] = []
+    answers = [Answer(), Answer(503, {"Retry-After": "3"})]
+    with Receiver(lambda _: answers.pop()) as receiver:
+        exporter = XraySpanExporter(endpoint=receiver.url)
+        monkeypatch.setattr(exporter, "_stopped", Patient())
+        queue = SpanQueue(exporter, idle_s=0.01)
+        queue.put(spans(1)[0])
+        assert not queue.flush(1)
+        assert (len(receiver.requests), waits) == (1, [3.0])
+        again.set()
         assert queue.flush(20)
-        child = os.fork()
-        if child == 0:
-            queue.put(spans(1, name="child")[0])
-            os._exit(0 if queue.flush(20) else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    assert receiver.names == ["parent0", "child0"]
+    assert receiver.names == ["s0"]
+
+
+@needs_fork
+def test_a_forked_child_sends_its_own_spans_over_a_connection_of_its_own() -> None:
+    with Receiver() as receiver:
+        queue = SpanQueue(XraySpanExporter(endpoint=receiver.url), idle_s=600)
+
+        def send(name: str) -> bool:
+            queue.put(spans(1, name=name)[0])
+            return queue.flush(20)
+
+        assert send("parent")
+        in_a_child(lambda: send("child"))
+        assert send("again")
+        assert receiver.names == ["parent0", "child0", "again0"]
+        parents, childs, again = (request.connection for request in receiver.requests)
+        assert childs != parents == again
+        queue.exporter.shutdown()
+
+
+@needs_fork
+def test_what_waits_at_a_fork_is_the_parents_to_send() -> None:
+    exporter = Held()
+    queue = SpanQueue(exporter, idle_s=0.01)
+    queue.put(spans(1)[0])
+    assert exporter.began.acquire(timeout=20)
+    in_a_child(lambda: queue.flush(0) and not queue.running)
+    exporter.may_go.release()
+    assert queue.flush(20)
+    assert exporter.batches == [["s0"]]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
@@ -55,7 +56,7 @@ async def attach(
     resource has `service_name`. Tasks that were started inside keep the replay after the end, and their spans are still
     sent. At the end, what is there is sent, for at most 5 seconds.
 
-    Raises nothing of its own: a fault here is logged by `xray.attach` or `xray.otel`.
+    Raises nothing of its own: a fault here is logged, as is that nobody was found, by `xray.attach` or `xray.otel`.
     """
     identity = await _find(ctx, bind_timeout_s)
     if identity is None:
@@ -86,10 +87,14 @@ def _pipeline(endpoint: str | None, service_name: str | None) -> otel.Pipeline |
 
 
 async def _flush(pipeline: otel.Pipeline) -> None:
+    # Not in the loop's default executor, whose threads may all be at work for the agent for as long as it likes.
+    thread = ThreadPoolExecutor(1, "xray-flush")
     try:
-        await asyncio.to_thread(pipeline.flush, _FLUSH_S)
+        await asyncio.get_running_loop().run_in_executor(thread, pipeline.flush, _FLUSH_S)
     except Exception:  # not a cancellation
         _logger.exception("spans may be missing")
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _flush_with_the_job(ctx: object, pipeline: otel.Pipeline) -> None:
@@ -112,10 +117,22 @@ async def _find(ctx: object, timeout_s: float) -> ReplayIdentity | None:
     """What the first participant with a valid attribute names; None if there is none within `timeout_s` seconds."""
     try:
         room: _Room = getattr(ctx, "room")  # noqa: B009  duck-typed
-        return await _Search(room).run(timeout_s)
+        _warn_if_not_connected(room)
+        found = await _Search(room).run(timeout_s)
     except Exception:
         _logger.exception("the room could not be searched for a participant with the attribute xray")
         return None
+    if found is None:
+        _logger.info(
+            "nobody with the attribute xray in the room in %g s: the agent runs without xray", max(timeout_s, 0)
+        )
+    return found
+
+
+def _warn_if_not_connected(room: object) -> None:
+    is_connected: object = getattr(room, "isconnected", None)
+    if callable(is_connected) and not is_connected():
+        _logger.warning("the room is not connected, so nobody is in it: `await ctx.connect()` comes before xray.attach")
 
 
 class _Search:

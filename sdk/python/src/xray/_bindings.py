@@ -25,6 +25,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from xray._attributes import IDENTITY_KEYS, REPLAY_ID, ReplayIdentity, baggage_of, from_baggage
+from xray._fork import Forked
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +35,15 @@ class _Open:
     main: bool
 
 
-class OpenReplays:
+class OpenReplays(Forked):
     """The replays that are open in a process. Any thread may call it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        super().__init__()
         self._open: tuple[_Open, ...] = ()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
 
     @contextmanager
     def opened(self, identity: ReplayIdentity) -> Iterator[None]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
 import random
 import threading
 import time
@@ -28,6 +27,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from xray._attributes import REPLAY_ID
+from xray._fork import Forked
 from xray._retry_after import seconds_from_now
 from xray._server_url import ServerUrl
 
@@ -92,7 +92,7 @@ def encode(spans: Sequence[ReadableSpan]) -> bytes:
     return json.dumps(request, separators=(",", ":"), allow_nan=False).encode()
 
 
-class XraySpanExporter(SpanExporter):
+class XraySpanExporter(SpanExporter, Forked):
     """Sends spans to `<endpoint>/v1/otlp/v1/traces`. `endpoint` is the server's base URL, such as `http://xray:8080`.
 
     Spans that name no replay are not sent. A request takes at most `timeout_s` to connect, to send and to answer, each.
@@ -120,12 +120,15 @@ class XraySpanExporter(SpanExporter):
         self._timeout = httpx.Timeout(timeout_s).as_dict()
         self._given_transport = transport
         self._pause = pause or self._wait
-        self._lock = threading.Lock()
-        self._own_transport: tuple[int, httpx.BaseTransport] | None = None
-        self._hurry = threading.Event()
-        self._stopped = threading.Event()
         self._unreachable = False
         self._noted: set[str] = set()
+        super().__init__()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._own_transport: httpx.BaseTransport | None = None  # a parent's is not closed: its connections live on
+        self._hurry = threading.Event()
+        self._stopped = threading.Event()
 
     @property
     def unreachable(self) -> bool:
@@ -160,8 +163,8 @@ class XraySpanExporter(SpanExporter):
         """Closes the connections; the next export opens new ones."""
         with self._lock:
             own, self._own_transport = self._own_transport, None
-        if own is not None and own[0] == os.getpid():
-            own[1].close()
+        if own is not None:
+            own.close()
 
     def _deliver(self, spans: list[ReadableSpan]) -> bool:
         delivered, batches = True, [spans] if spans else []
@@ -246,10 +249,9 @@ class XraySpanExporter(SpanExporter):
         if self._given_transport is not None:
             return self._given_transport
         with self._lock:
-            # A child process must not use its parent's connections.
-            if self._own_transport is None or self._own_transport[0] != os.getpid():
-                self._own_transport = (os.getpid(), httpx.HTTPTransport(proxy=_proxy(self._server)))
-            return self._own_transport[1]
+            if self._own_transport is None:
+                self._own_transport = httpx.HTTPTransport(proxy=_proxy(self._server))
+            return self._own_transport
 
     def _wait(self, seconds: float, may_hurry: bool) -> None:
         # What a server asked for is kept to, whoever hurries.

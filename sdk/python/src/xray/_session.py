@@ -47,14 +47,16 @@ class XraySession:
 
 
 class TurnScope:
-    """One turn; see `XraySession.turn`. To be entered once."""
+    """One turn; see `XraySession.turn`. To be entered once: RuntimeError the second time."""
 
     def __init__(self, tracer: Tracer, idx: int, key: str | None) -> None:
         self._tracer = tracer
         self._values: dict[str, str | int] = {TURN_IDX: idx} if key is None else {TURN_IDX: idx, TURN_KEY: key}
-        self._open = ExitStack()
+        self._open: ExitStack | None = None
 
     def __enter__(self) -> None:
+        if self._open is not None:
+            raise RuntimeError("this turn was begun already: `session.turn` makes one for each `with`")
         # Within an outer turn that has a key, a turn without one has none.
         with ExitStack() as opening:
             opening.enter_context(baggage_of({TURN_KEY: "", **self._values}))
@@ -64,7 +66,8 @@ class TurnScope:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.__exit__(kind, error, trace)
+        if self._open is not None:
+            self._open.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> None:
         self.__enter__()

@@ -7,7 +7,6 @@ Not OpenTelemetry's BatchSpanProcessor, whose flush and shutdown may take half a
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from xray._exporter import XraySpanExporter
+from xray._fork import Forked
 
 _logger = logging.getLogger("xray.otel")
 
@@ -32,20 +32,19 @@ _LOOK_S: Final = 0.1
 """How often a flush looks whether the server still answers."""
 
 
-class SpanQueue:
+class SpanQueue(Forked):
     """Takes spans at once and sends them from a thread of its own. Any thread may call it; nothing raises."""
 
     def __init__(
         self, exporter: XraySpanExporter, *, capacity: int = _CAPACITY, batch: int = _BATCH, idle_s: float = _IDLE_S
     ) -> None:
-        self._exporter = exporter
+        self.exporter = exporter
         self._capacity = capacity
         self._batch = batch
         self._idle_s = idle_s
-        self._reset()
+        super().__init__()
 
-    def _reset(self) -> None:
-        self._pid = os.getpid()
+    def _begin_anew(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[ReadableSpan] = deque()
         self._thread: threading.Thread | None = None
@@ -57,14 +56,12 @@ class SpanQueue:
 
     def put(self, span: ReadableSpan) -> None:
         """Takes a span; drops it, and says so once, if the queue is full."""
-        if self._pid != os.getpid():
-            self._reset()  # a forked child: the thread, the lock's state and the spans are the parent's
         with self._changed:
             if len(self._waiting) >= self._capacity:
                 self._lost += 1
                 if not self._full:
                     self._full = True
-                    _logger.warning("spans are dropped: %d wait for %s", self._capacity, self._exporter.url)
+                    _logger.warning("spans are dropped: %d wait for %s", self._capacity, self.exporter.url)
                 return
             self._waiting.append(span)
             self._taken += 1
@@ -76,19 +73,17 @@ class SpanQueue:
         """Sends what is there now. Returns when that is done, or after `timeout_s`; true if all of it was taken.
 
         A server that does not answer at all is given a second of it: the process may be about to end."""
-        if self._pid != os.getpid():
-            return True
         started = time.monotonic()
         with self._changed:
             target, lost = self._taken, self._lost
             self._urgent = max(self._urgent, target)
             self._changed.notify_all()
-            self._exporter.force_flush()
+            self.exporter.force_flush()
             while self._settled < target:
-                limit = min(timeout_s, _UNREACHABLE_FLUSH_S) if self._exporter.unreachable else timeout_s
+                limit = min(timeout_s, _UNREACHABLE_FLUSH_S) if self.exporter.unreachable else timeout_s
                 left = started + limit - time.monotonic()
                 if left <= 0:
-                    _logger.warning("%d spans have not reached %s yet", target - self._settled, self._exporter.url)
+                    _logger.warning("%d spans have not reached %s yet", target - self._settled, self.exporter.url)
                     return False
                 self._changed.wait(min(left, _LOOK_S))
             return self._lost == lost
@@ -108,7 +103,7 @@ class SpanQueue:
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:
-            taken = self._exporter.export(batch) is SpanExportResult.SUCCESS
+            taken = self.exporter.export(batch) is SpanExportResult.SUCCESS
             with self._changed:
                 self._settled += len(batch)
                 self._lost += 0 if taken else len(batch)
@@ -119,7 +114,7 @@ class SpanQueue:
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting, self._idle_s):
                 self._thread = None
-                self._exporter.disconnect()
+                self.exporter.disconnect()
                 self._changed.notify_all()
                 return None
             gathered = time.monotonic() + _GATHER_S

@@ -28,6 +28,7 @@ from xray import _livekit
 from xray._attributes import REPLAY_ID, ReplayIdentity
 from xray._bindings import OpenReplays
 from xray._exporter import XraySpanExporter, server_url
+from xray._fork import Forked
 from xray._server_url import ServerUrl
 from xray._span_queue import SpanQueue
 
@@ -39,6 +40,7 @@ ENDPOINT_VARIABLE: Final = "XRAY_OTLP_ENDPOINT"
 _EXIT_FLUSH_S: Final = 2.0
 _ROUTES_MAX: Final = 1024
 _MARK: Final = "_xray_export_processor"
+_NO_PROCESSORS: Final = "the %s tracer provider, a %s, takes no processors: its spans are not seen"
 
 
 class XrayBaggageSpanProcessor(SpanProcessor):
@@ -101,16 +103,19 @@ class _Extensible(Protocol):
     def add_span_processor(self, span_processor: SpanProcessor) -> None: ...
 
 
-class _Process:
+class _Process(Forked):
     """What this process has: one queue a server, the open replays and where their spans go. Any thread may call it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.replays = OpenReplays()
         self._default: SpanQueue | None = None  # that of the last `install` for the whole process
         self._own: TracerProvider | None = None
-        self._lock = threading.RLock()
         self._queues: dict[ServerUrl, SpanQueue] = {}
         self._routes: OrderedDict[str, SpanQueue] = OrderedDict()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.RLock()
 
     def queue(self, endpoint: str) -> SpanQueue:
         """The queue of a server, given its base URL. Raises ValueError for what is none."""
@@ -156,9 +161,7 @@ class _Process:
         """One for our own spans, in a process whose global provider takes no processors."""
         with self._lock:
             if self._own is None:
-                _logger.warning(
-                    "the global tracer provider, a %s, takes no processors: its spans are not seen", instead_of
-                )
+                _logger.warning(_NO_PROCESSORS, "global", instead_of)
                 self._own = _new_provider(service_name)
             return self._own
 
@@ -247,6 +250,8 @@ def pipeline_to(
         _livekit.follow(_process.adopt)
         tracer_provider = _global_provider(service_name)
     processor = _process.register(tracer_provider)
+    if processor is None:
+        _logger.warning(_NO_PROCESSORS, "given", type(tracer_provider).__name__)
     return Pipeline(tracer_provider, queue or (processor.default if processor is not None else None))
 
 
