@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -301,10 +302,11 @@ def test_one_object_runs_one_conversation() -> None:
     run(work)
 
 
-@pytest.mark.parametrize("options", [{"agent_turn_timeout_s": 0}, {"agent_silence_ms": 0}, {"agent_silence_ms": -1}])
-def test_senseless_times_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="more than 0"):
-        LocalRuntime(deaf, **options)
+@pytest.mark.parametrize("name", ["agent_turn_timeout_s", "agent_silence_ms"])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, True, "3"])
+def test_senseless_times_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be a finite number more than 0, not {value!r}"):
+        LocalRuntime(deaf, **{name: value})
 
 
 def test_it_is_what_run_expects() -> None:

@@ -30,6 +30,7 @@ from xray._tasks import despite_cancellation
 from xray._wav import BYTES_PER_SAMPLE
 from xray.conversation import Conversation, Role, Turn
 from xray.errors import RuntimeBindError, XrayError
+from xray.runtime._arguments import check_times, check_user_audio
 from xray.runtime._hearing import Hearing, level_dbfs
 from xray.runtime._local_call import Ear, LocalCall, Mouth, Speech
 from xray.runtime._places import Places
@@ -83,8 +84,7 @@ class LocalRuntime(Runtime):
     ) -> None:
         if not callable(agent):
             raise ValueError(f"the agent must be an async callable, not {type(agent).__name__}")
-        if agent_turn_timeout_s <= 0 or agent_silence_ms <= 0:
-            raise ValueError("agent_turn_timeout_s and agent_silence_ms must be more than 0")
+        check_times(agent_turn_timeout_s=agent_turn_timeout_s, agent_silence_ms=agent_silence_ms)
         self._agent = agent
         self._agent_turn_timeout = round(agent_turn_timeout_s * SAMPLE_RATE)
         self._agent_silence = agent_silence_ms * SAMPLE_RATE // 1000
@@ -103,9 +103,7 @@ class LocalRuntime(Runtime):
 
     def inject_user_audio(self, audio: Mapping[int, bytes]) -> None:
         """Turn index to 48 kHz mono s16le PCM without a header. ValueError for bytes that are not whole samples."""
-        for idx, pcm in audio.items():
-            if len(pcm) % BYTES_PER_SAMPLE:
-                raise ValueError(f"the audio of turn {idx} has {len(pcm)} bytes, which are not whole samples")
+        check_user_audio(audio)
         self._audio = dict(audio)
 
     def report_progress_to(self, report: Callable[[RunProgress], None]) -> None:
