@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calls import ANSWER, QUESTION, REPLAY, SECOND, call, new_room, runtime, with_agent
+from calls import ANSWER, QUESTION, REPLAY, SECOND, call, new_room, nothing_left, runtime, with_agent
 from livekit import api
 from livekit_server import LiveKitServer
 from opentelemetry.sdk.trace import TracerProvider
@@ -58,16 +58,6 @@ def participants(server: LiveKitServer, room: str) -> list[str]:
             return [p.identity for p in found.participants]
 
     return asyncio.run(ask())
-
-
-async def nothing_left() -> None:
-    """Fails if a task but this one runs in the loop (LiveKit's own that outlive a room are given a moment)."""
-    for _ in range(100):
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        if not rest:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"tasks are left: {asyncio.all_tasks()}")
 
 
 def files(tmp_path: Path) -> list[str]:
