@@ -195,7 +195,7 @@ def test_a_server_that_dies_in_the_call(tmp_path: Path) -> None:
         asyncio.run(asyncio.wait_for(go(), 100))
     finally:
         server.stop()
-    assert files(tmp_path) == []
+    assert files(tmp_path) == [f"kept/{REPLAY['replay_id']}.wav"]
 
 
 def test_a_run_that_is_cancelled_leaves_nothing(livekit_server: LiveKitServer, tmp_path: Path) -> None:
@@ -204,7 +204,9 @@ def test_a_run_that_is_cancelled_leaves_nothing(livekit_server: LiveKitServer, t
 
     async def go() -> None:
         async with ScriptedAgent(livekit_server, room) as agent:
-            running = asyncio.ensure_future(call(runtime(livekit_server, room, tmp_path), ONE, {0: QUESTION}))
+            running = asyncio.ensure_future(
+                call(runtime(livekit_server, room, tmp_path, mixdown_dir=None), ONE, {0: QUESTION})
+            )
             await agent.user_speaks()
             assert files(tmp_path) != []
             running.cancel()
