@@ -54,3 +54,13 @@ async def with_agent(agent: ScriptedAgent, act: Act, running: Awaitable[RuntimeR
         return result
     finally:
         acting.cancel()
+
+
+async def nothing_left() -> None:
+    """Fails if a task but this one runs in the loop (LiveKit's own that outlive a room are given a moment)."""
+    for _ in range(100):
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        if not rest:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"tasks are left: {asyncio.all_tasks()}")

@@ -62,6 +62,8 @@ class _Input(_Stream):
 
 class _Output(_Stream):
     def block(self) -> None:
+        if self._owner.speaker_dead.is_set():
+            return
         block = bytearray(2 * FRAME)
         self._callback(memoryview(block), FRAME, None, 0)
         self._owner.played += block
@@ -78,6 +80,7 @@ class FakeSoundDevice(ModuleType):
         self.played = bytearray()
         self.open: set[_Stream] = set()
         self.mic_dead = threading.Event()
+        self.speaker_dead = threading.Event()
         self._no_mic = no_mic
         self._no_speaker = no_speaker
 

@@ -5,6 +5,7 @@ after known delays."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -20,9 +21,18 @@ from xray.runtime._room.words import FINAL_ATTRIBUTE, SEGMENT_ATTRIBUTE, TOPIC
 RATE = 48_000
 
 
-def access(server: LiveKitServer, room: str, identity: str, *, kind: str = "agent", hidden: bool = False) -> str:
-    grants = api.VideoGrants(room_join=True, room=room, hidden=hidden)
+def access(
+    server: LiveKitServer,
+    room: str,
+    identity: str,
+    *,
+    kind: str = "agent",
+    hidden: bool = False,
+    attributes: Mapping[str, str] | None = None,
+) -> str:
+    grants = api.VideoGrants(room_join=True, room=room, hidden=hidden, can_update_own_metadata=True)
     token = api.AccessToken(server.api_key, server.api_secret).with_identity(identity).with_grants(grants)
+    token = token.with_attributes(dict(attributes or {}))
     return token.with_kind(kind).to_jwt()  # pyright: ignore[reportArgumentType]
 
 
@@ -57,13 +67,28 @@ class Track:
 
 
 class ScriptedAgent:
-    """`async with ScriptedAgent(server, room) as agent:` joins and publishes one track."""
+    """`async with ScriptedAgent(server, room) as agent:` joins and publishes one track.
+
+    `subscribes`, if given, is when it subscribes to the user, and `listens` when it takes in what it has subscribed to:
+    what comes before is lost. `is_told` are its own attributes.
+    """
 
     def __init__(
-        self, server: LiveKitServer, room: str, *, identity: str = "agent", kind: str = "agent", publish: bool = True
+        self,
+        server: LiveKitServer,
+        room: str,
+        *,
+        identity: str = "agent",
+        kind: str = "agent",
+        publish: bool = True,
+        subscribes: asyncio.Event | None = None,
+        listens: asyncio.Event | None = None,
+        is_told: Mapping[str, str] | None = None,
     ) -> None:
         self._url = server.url
-        self._token = access(server, room, identity, kind=kind)
+        self._token = access(server, room, identity, kind=kind, attributes=is_told)
+        self._subscribes = subscribes
+        self._listens = listens
         self._publish = publish
         self.room = rtc.Room()
         self.tracks: list[Track] = []
@@ -75,9 +100,11 @@ class ScriptedAgent:
         self.user_came = asyncio.Event()
         events: Any = self.room
         events.on("track_subscribed", self._subscribed)
+        events.on("track_published", self._published)
 
     async def __aenter__(self) -> ScriptedAgent:
-        await self.room.connect(self._url, self._token)
+        options = rtc.RoomOptions(auto_subscribe=self._subscribes is None)
+        await self.room.connect(self._url, self._token, options)
         if self._publish:
             await self.add_track("voice")
         return self
@@ -107,11 +134,25 @@ class ScriptedAgent:
         self.attributes = dict(participant.attributes)
         self.user_kind = participant.kind
         self.user_came.set()
-        task = asyncio.create_task(self._listen(rtc.AudioStream(track, sample_rate=RATE, num_channels=1)))
+        self._start(self._listen(track))
+
+    def _published(self, publication: Any, _participant: Any) -> None:
+        if self._subscribes is not None:
+            self._start(self._subscribe(publication, self._subscribes))
+
+    async def _subscribe(self, publication: Any, when: asyncio.Event) -> None:
+        await when.wait()
+        publication.set_subscribed(True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._listeners.add(task)
         task.add_done_callback(self._listeners.discard)
 
-    async def _listen(self, stream: rtc.AudioStream) -> None:
+    async def _listen(self, track: Any) -> None:
+        if self._listens is not None:
+            await self._listens.wait()
+        stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
         try:
             async for event in stream:
                 pcm = bytes(event.frame.data)

@@ -24,6 +24,8 @@ from xray.errors import (
     MicCaptureError,
     SpeakerPlaybackError,
 )
+from xray.runtime._room import call as call_module
+from xray.runtime._room import devices
 from xray.runtime._room.devices import Speaker
 from xray.runtime.base import Runtime, RuntimeBindable, RuntimeResult, StoppableRuntime
 from xray.runtime.livekit_live import LiveKitLiveRuntime
@@ -185,6 +187,58 @@ def test_a_microphone_that_dies(livekit_server: LiveKitServer, device: FakeSound
 
     with pytest.raises(MicCaptureError, match="has given nothing"):
         asyncio.run(go())
+
+
+def test_a_loudspeaker_that_dies(
+    livekit_server: LiveKitServer, device: FakeSoundDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_STOPPED_S", 0.3)
+
+    async def go() -> None:
+        room = new_room()
+        async with ScriptedAgent(livekit_server, room) as agent:
+
+            async def act() -> None:
+                await agent.user_came.wait()
+                device.speaker_dead.set()
+
+            await session(live(livekit_server, room, tmp_path), act)
+
+    with pytest.raises(SpeakerPlaybackError, match="has taken nothing") as caught:
+        asyncio.run(asyncio.wait_for(go(), 20))
+    assert caught.value.recording_path == tmp_path / "kept" / f"{REPLAY['replay_id']}.wav"
+    assert device.open == set()
+
+
+def test_a_session_is_stopped_while_it_joins(
+    device: FakeSoundDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C when LiveKit does not answer: no error, and not after the time-out for joining."""
+    monkeypatch.setattr(call_module, "_CLOSE_TIMEOUT_S", 0.1)
+
+    async def go() -> RuntimeResult:
+        came, over = asyncio.Event(), asyncio.Event()
+
+        async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            came.set()
+            await over.wait()
+            writer.close()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            runtime = LiveKitLiveRuntime(f"ws://127.0.0.1:{port}", "key", "s" * 40, "r", cache_root=tmp_path)
+            runtime.bind(**REPLAY)
+            running = asyncio.ensure_future(runtime.run(SESSION))
+            await came.wait()
+            runtime.request_stop()
+            try:
+                return await asyncio.wait_for(running, 5)
+            finally:
+                over.set()
+                await runtime.aclose()
+
+    assert asyncio.run(go()).full_audio_path is None
+    assert device.open == set()
 
 
 def test_without_the_extra_and_without_portaudio(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

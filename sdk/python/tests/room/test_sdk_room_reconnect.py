@@ -16,6 +16,7 @@ from sounds import find, find_all, read, samples
 
 from xray.conversation import Turn
 from xray.runtime._room.call import Call
+from xray.runtime._room.joining import Secret
 from xray.runtime.base import RuntimeResult
 
 pytestmark = pytest.mark.room
@@ -28,9 +29,9 @@ def test_the_call_goes_on_after_a_reconnection(
     rooms: list[Any] = []
     join = Call.join
 
-    async def noted(self: Call, url: str, token: str) -> None:
+    async def noted(self: Call, url: str, access: Secret) -> None:
         rooms.append(vars(self)["_room"])
-        await join(self, url, token)
+        await join(self, url, access)
 
     monkeypatch.setattr(Call, "join", noted)
 

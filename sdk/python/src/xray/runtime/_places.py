@@ -32,3 +32,7 @@ class Places:
             return Path(tempfile.mkdtemp(prefix="xray-", dir=self.cache_root))
         except OSError as error:
             raise MixdownError(f"no place for the recording: {error}") from error
+
+    def kept(self, replay_id: str) -> Path | None:
+        """Where the recording of a replay is to be kept, if anywhere."""
+        return None if self.mixdown_dir is None else self.mixdown_dir / f"{replay_id}.wav"

@@ -7,7 +7,6 @@ Needs the extra: `pip install "xray-py[livekit]"`. Importing this module does no
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -19,8 +18,10 @@ from xray._recorder import Recorder
 from xray._sip import SimulatedSipCall
 from xray.conversation import Conversation, Role
 from xray.errors import RuntimeBindError
+from xray.runtime._arguments import check_times, check_user_audio
 from xray.runtime._places import Places
 from xray.runtime._room.call import Call
+from xray.runtime._room.joining import Secret
 from xray.runtime._room.runtime import Account, Outcome, RoomRuntime
 from xray.runtime._room.script import Script
 from xray.runtime.base import RuntimeResult
@@ -29,8 +30,6 @@ __all__ = ["LiveKitRuntime"]
 
 # The first half second that a receiver gets is stretched by its jitter buffer; nobody should be speaking then.
 _WARM_UP_S: Final = 1.0
-# A track that nobody subscribes to is the agent's fault, which the recording shows.
-_SUBSCRIBED_TIMEOUT_S: Final = 10.0
 
 
 class LiveKitRuntime(RoomRuntime):
@@ -50,8 +49,12 @@ class LiveKitRuntime(RoomRuntime):
     response and the call goes on. A call that the other side ends (the room is deleted, the participant removed) ends
     normally with what was said so far.
 
+    The first turn begins when the agent has subscribed to the user's track and, if it is one of LiveKit Agents, its
+    session listens; each is waited for up to 10 s. Until then nobody else can subscribe to that track.
+
     The recording begins when the agent is there. With `mixdown_dir` it is kept there as `<replay id>.wav`; otherwise it
-    lies in a private temporary directory, under `cache_root` if given, that `aclose` removes.
+    lies in a private temporary directory, under `cache_root` if given, that `aclose` removes. That of a call that an
+    error ended is kept in either case: the error says where.
 
     `run` raises LiveKitDependencyError without the extra, RuntimeBindError before `bind`, AgentNotJoinedError,
     MixdownError if the disk does not take the recording, and XrayError if the room cannot be joined or the connection
@@ -77,9 +80,10 @@ class LiveKitRuntime(RoomRuntime):
         tracer_provider: trace.TracerProvider | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if agent_turn_timeout_s <= 0 or agent_silence_ms <= 0:
-            raise ValueError("agent_turn_timeout_s and agent_silence_ms must be more than 0")
-        account = Account(url, api_key, api_secret, room, identity, agent_identity, agent_name, simulated_sip)
+        key, secret = Secret(api_key), Secret(api_secret)
+        del api_key, api_secret  # or the errors below would show them where locals are shown
+        check_times(agent_turn_timeout_s=agent_turn_timeout_s, agent_silence_ms=agent_silence_ms)
+        account = Account(url, key, secret, room, identity, agent_identity, agent_name, simulated_sip)
         places = Places.of(mixdown_dir, cache_root)
         super().__init__(account, places, agent_join_timeout_s=agent_join_timeout_s, clock=clock)
         self._agent_turn_timeout_s = agent_turn_timeout_s
@@ -88,7 +92,8 @@ class LiveKitRuntime(RoomRuntime):
         self._audio: Mapping[int, bytes] = {}
 
     def inject_user_audio(self, audio: Mapping[int, bytes]) -> None:
-        """Turn index to 48 kHz mono s16le PCM without a header."""
+        """Turn index to 48 kHz mono s16le PCM without a header. ValueError for bytes that are not whole samples."""
+        check_user_audio(audio)
         self._audio = dict(audio)
 
     async def run(self, conversation: Conversation) -> RuntimeResult:
@@ -110,9 +115,8 @@ class LiveKitRuntime(RoomRuntime):
             report=self._report,
             tracer=trace.get_tracer("xray", tracer_provider=self._tracer_provider),
         )
-        publication = await call.publish()
+        await call.publish(agents_first=True)
         await call.wait_for_agent(self._agent_join_timeout_s)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(publication.wait_for_subscription(), _SUBSCRIBED_TIMEOUT_S)
+        await call.wait_until_agent_listens()
         await asyncio.sleep(_WARM_UP_S)
         await script.play()

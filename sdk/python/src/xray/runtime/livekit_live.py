@@ -15,11 +15,14 @@ from typing import Any
 from xray._clock import SYSTEM_CLOCK, Clock
 from xray._recorder import Recorder
 from xray._sip import SimulatedSipCall
+from xray._tasks import despite_cancellation
 from xray.conversation import Conversation
 from xray.errors import AudioMissingError
+from xray.runtime._arguments import check_times
 from xray.runtime._places import Places
 from xray.runtime._room.call import Call
 from xray.runtime._room.devices import Device, Microphone, Speaker, load_sounddevice
+from xray.runtime._room.joining import Secret
 from xray.runtime._room.placing import Placer
 from xray.runtime._room.runtime import Account, Outcome, RoomRuntime
 from xray.runtime.base import RuntimeResult
@@ -60,9 +63,10 @@ class LiveKitLiveRuntime(RoomRuntime):
         cache_root: str | Path | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if agent_audio_timeout_s <= 0:
-            raise ValueError("agent_audio_timeout_s must be more than 0")
-        account = Account(url, api_key, api_secret, room, identity, agent_identity, agent_name, simulated_sip)
+        key, secret = Secret(api_key), Secret(api_secret)
+        del api_key, api_secret  # or the errors below would show them where locals are shown
+        check_times(agent_audio_timeout_s=agent_audio_timeout_s)
+        account = Account(url, key, secret, room, identity, agent_identity, agent_name, simulated_sip)
         places = Places.of(mixdown_dir, cache_root)
         super().__init__(account, places, agent_join_timeout_s=agent_join_timeout_s, clock=clock)
         self._agent_audio_timeout_s = agent_audio_timeout_s
@@ -101,8 +105,9 @@ class LiveKitLiveRuntime(RoomRuntime):
             if self._play_agent_audio:
                 speaker.open()
                 call.listener = speaker.play
+                call.beside(speaker.watch())
             await call.publish(self._feed(call, recorder, microphone))
-            await self._until_stopped(self._converse(call))
+            await self._converse(call)
         finally:
             microphone.close()
             speaker.close()
@@ -121,8 +126,14 @@ class LiveKitLiveRuntime(RoomRuntime):
             ) from None
         await asyncio.Event().wait()  # until it is stopped, or the call is over
 
+    def interruptible(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+        return self._until_stopped(work)
+
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._stop is not None
+        if self._stop.is_set():
+            work.close()
+            return
         loop = asyncio.get_running_loop()
         stopping, working = loop.create_task(self._stop.wait()), loop.create_task(work)
         try:
@@ -132,7 +143,7 @@ class LiveKitLiveRuntime(RoomRuntime):
         finally:
             stopping.cancel()
             working.cancel()
-            await asyncio.wait({stopping, working})
+            await despite_cancellation(asyncio.wait({stopping, working}))
 
     async def _feed(self, call: Call, recorder: Recorder, microphone: Microphone) -> None:
         """Sends what the microphone gives, when it gives it. Its clock is not this machine's: see `placing`."""

@@ -26,7 +26,7 @@ Device: TypeAlias = "int | str | None"
 
 _logger = logging.getLogger("xray.runtime.livekit_live")
 
-_MIC_SILENT_S: Final = 3.0
+_STOPPED_S: Final = 3.0
 # So much of a track waits for the loudspeaker at most: more would be heard ever later.
 _QUEUE_BYTES: Final = 20 * FRAME_BYTES
 _PREFILL_BYTES: Final = 4 * FRAME_BYTES
@@ -104,9 +104,9 @@ class Microphone(_Stream):
     async def next(self) -> tuple[int, bytes]:
         """The next 10 ms and when they came (monotonic ns). MicCaptureError if none come any more."""
         try:
-            return await asyncio.wait_for(self._frames.get(), _MIC_SILENT_S)
+            return await asyncio.wait_for(self._frames.get(), _STOPPED_S)
         except asyncio.TimeoutError:
-            raise MicCaptureError(f"the microphone has given nothing for {_MIC_SILENT_S:g} s") from None
+            raise MicCaptureError(f"the microphone has given nothing for {_STOPPED_S:g} s") from None
 
     def _called(self, data: Any, frames: int, time: Any, status: Any) -> None:  # noqa: ARG002 PortAudio's signature
         if status:
@@ -123,6 +123,7 @@ class Speaker(_Stream):
 
     def __init__(self, sd: ModuleType, *, device: Device) -> None:
         super().__init__(sd, "the loudspeaker", SpeakerPlaybackError, device)
+        self._blocks = 0
         self._lock = threading.Lock()
         self._tracks: dict[str, bytearray] = {}
         self._filling: set[str] = set()
@@ -130,6 +131,14 @@ class Speaker(_Stream):
     def open(self) -> None:
         """Raises SpeakerPlaybackError if there is no loudspeaker that takes 48 kHz."""
         self._open(self._sd.RawOutputStream, "the loudspeaker")
+
+    async def watch(self) -> None:
+        """SpeakerPlaybackError when the loudspeaker takes nothing any more: it was unplugged, say."""
+        while True:
+            taken = self._blocks
+            await asyncio.sleep(_STOPPED_S)
+            if self._blocks == taken:
+                raise SpeakerPlaybackError(f"the loudspeaker has taken nothing for {_STOPPED_S:g} s")
 
     def play(self, track: str, pcm: bytes) -> None:
         """The next samples of a track."""
@@ -147,6 +156,7 @@ class Speaker(_Stream):
     def _called(self, data: Any, frames: int, time: Any, status: Any) -> None:  # noqa: ARG002 PortAudio's signature
         if status:
             self._trouble += 1
+        self._blocks += 1
         wanted = frames * 2
         out = bytes(wanted)
         with self._lock:

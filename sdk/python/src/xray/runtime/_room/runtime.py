@@ -15,11 +15,14 @@ from xray._attributes import PARTICIPANT_ATTRIBUTE, VOICE, ReplayIdentity, build
 from xray._clock import Clock
 from xray._recorder import Recorder
 from xray._sip import SimulatedSipCall
+from xray._tasks import despite_cancellation
 from xray.conversation import Conversation
 from xray.errors import RuntimeBindError
+from xray.runtime._arguments import check_times
+from xray.runtime._keeping import keep_broken
 from xray.runtime._places import Places
 from xray.runtime._room.call import Call
-from xray.runtime._room.joining import load_livekit, token
+from xray.runtime._room.joining import Secret, load_livekit, token
 from xray.runtime.base import AgentResponse, RunProgress, Runtime, RuntimeResult
 
 __all__ = ["Account", "Outcome", "RoomRuntime"]
@@ -27,11 +30,11 @@ __all__ = ["Account", "Outcome", "RoomRuntime"]
 
 @dataclass(frozen=True)
 class Account:
-    """Which room, at which server, as whom. Its repr has no secret."""
+    """Which room, at which server, as whom."""
 
     url: str
-    api_key: str = field(repr=False)
-    api_secret: str = field(repr=False)
+    api_key: Secret
+    api_secret: Secret
     room: str
     identity: str
     agent_identity: str | None = None
@@ -57,8 +60,7 @@ class RoomRuntime(Runtime):
     """Binds, joins, records, leaves. What happens in the call is `talk`."""
 
     def __init__(self, account: Account, places: Places, *, agent_join_timeout_s: float, clock: Clock) -> None:
-        if agent_join_timeout_s <= 0:
-            raise ValueError("agent_join_timeout_s must be more than 0")
+        check_times(agent_join_timeout_s=agent_join_timeout_s)
         self._account = account
         self._places = places
         self._agent_join_timeout_s = agent_join_timeout_s
@@ -85,6 +87,10 @@ class RoomRuntime(Runtime):
     async def talk(self, call: Call, recorder: Recorder, conversation: Conversation, outcome: Outcome) -> None:
         """The call itself. The runtime is in the room; nothing is published yet and nobody may be there."""
 
+    def interruptible(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+        """What joins and talks; a runtime that can be asked to stop ends it then."""
+        return work
+
     async def run(self, conversation: Conversation) -> RuntimeResult:
         if self._replay is None:
             raise RuntimeBindError(f"{type(self).__name__}: bind() comes before run()")
@@ -97,16 +103,21 @@ class RoomRuntime(Runtime):
                 rtc, room=account.room, agent_identity=account.agent_identity, recorder=recorder, clock=self._clock
             )
             try:
-                self._report(RunProgress("joining"))
-                pass_to_room = self._token(api, self._replay)
+                try:
+                    self._report(RunProgress("joining"))
+                    access = self._token(api, self._replay)
 
-                async def work() -> None:
-                    await call.join(account.url, pass_to_room)
-                    await self.talk(call, recorder, conversation, outcome)
+                    async def work() -> None:
+                        await call.join(account.url, access)
+                        await self.talk(call, recorder, conversation, outcome)
 
-                await _until_over(call, work())
-            finally:
-                await call.close()
+                    await _until_over(call, self.interruptible(work()))
+                finally:
+                    await despite_cancellation(call.close())
+            except BaseException as error:
+                if call.recording:
+                    await keep_broken(error, recorder, self._places, self._replay.replay_id)
+                raise
             return await self._result(call, recorder, outcome, self._replay)
         finally:
             recorder.close()
@@ -122,7 +133,7 @@ class RoomRuntime(Runtime):
         self._directory = self._places.make()
         return self._directory
 
-    def _token(self, api: Any, replay: ReplayIdentity) -> str:
+    def _token(self, api: Any, replay: ReplayIdentity) -> Secret:
         account = self._account
         sip = account.simulated_sip
         return token(
@@ -140,8 +151,7 @@ class RoomRuntime(Runtime):
         written: Path | None = None
         started_at: float | None = None
         if call.recording:
-            kept = self._places.mixdown_dir
-            path = None if kept is None else kept / f"{replay.replay_id}.wav"
+            path = self._places.kept(replay.replay_id)
             written = await asyncio.to_thread(recorder.finish, end=outcome.end, path=path)
             started_at = recorder.started_at_epoch
         return RuntimeResult(
@@ -163,4 +173,4 @@ async def _until_over(call: Call, work: Coroutine[Any, Any, None]) -> None:
             task.result()
     finally:
         task.cancel()
-        await asyncio.wait({task})
+        await despite_cancellation(asyncio.wait({task}))
