@@ -48,7 +48,7 @@ def test_the_first_failure_ends_the_others_before_it_is_raised() -> None:
         assert ended == ["cleaned up"] * 2
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_cancelled_it_cancels_all() -> None:
@@ -61,7 +61,7 @@ def test_cancelled_it_cancels_all() -> None:
             await task
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -56,6 +56,11 @@ async def with_agent(agent: ScriptedAgent, act: Act, running: Awaitable[RuntimeR
         acting.cancel()
 
 
+def files(tmp_path: Path) -> list[str]:
+    """All below it, by their names there."""
+    return sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+
+
 async def nothing_left() -> None:
     """Fails if a task but this one runs in the loop (LiveKit's own that outlive a room are given a moment)."""
     for _ in range(100):

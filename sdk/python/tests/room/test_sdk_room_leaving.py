@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from calls import ANSWER, QUESTION, REPLAY, call, new_room, nothing_left, runtime, with_agent
+from calls import ANSWER, QUESTION, REPLAY, call, files, new_room, nothing_left, runtime, with_agent
 from livekit import api, rtc
 from livekit_server import LiveKitServer
 from scripted_agent import ScriptedAgent, access
@@ -43,10 +43,6 @@ async def participants(server: LiveKitServer, room: str) -> list[str]:
     async with api.LiveKitAPI(server.url, server.api_key, server.api_secret) as client:
         found = await client.room.list_participants(api.ListParticipantsRequest(room=room))
         return sorted(p.identity for p in found.participants)
-
-
-def files(tmp_path: Path) -> list[str]:
-    return sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
 
 
 @asynccontextmanager
