@@ -43,7 +43,8 @@ class LiveKitRuntime(RoomRuntime):
 
     Times: `agent_join_timeout_s` for an agent to be in the room, then AgentNotJoinedError; `agent_turn_timeout_s` for
     one whole turn of it. A turn of the agent is over when it has spoken and then been silent for `agent_silence_ms`, or
-    for 500 ms if its final transcript is there. Agents that fall silent for longer within a turn need a larger value.
+    for 500 ms if its final transcript is there; or 5 s after that, if no voice of it is heard. Agents that fall silent
+    for longer within a turn need a larger value.
 
     A user's turn begins when the turn before it is over. An agent that says nothing until its time is up has an empty
     response and the call goes on. A call that the other side ends (the room is deleted, the participant removed) ends
