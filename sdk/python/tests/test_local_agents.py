@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import wave
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,11 @@ def test_an_agent_that_raises_ends_the_run_with_its_error(moment: str, tmp_path:
             await call.ran(QUESTION, {0: noise(300)})
         assert isinstance(raised.value.__cause__, LookupError)
         assert raised.value.failure_reason == "driver_aborted"
+        assert list(tmp_path.iterdir()) == [raised.value.recording_path]
 
     run(work)
-    assert list(tmp_path.iterdir()) == []
+    with wave.open(str(tmp_path / f"{REPLAY}.wav")) as kept:
+        assert (kept.getnchannels(), kept.getframerate()) == (2, 48_000)
 
 
 def test_an_agent_that_raises_after_the_call_ends_the_run_too() -> None:

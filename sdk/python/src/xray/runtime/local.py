@@ -34,6 +34,7 @@ from xray.conversation import Conversation, Role
 from xray.errors import RuntimeBindError, XrayError
 from xray.runtime._arguments import check_times, check_user_audio
 from xray.runtime._hearing import Hearing
+from xray.runtime._keeping import keep_broken
 from xray.runtime._local_call import Ear, LocalCall, Mouth, Speech
 from xray.runtime._places import Places
 from xray.runtime._turns import Turns, frames_of
@@ -64,9 +65,9 @@ class LocalRuntime(Runtime):
     seconds: an agent that says nothing until then has an empty response, one that still speaks is spoken over, and the
     call goes on either way. The call is over after the last turn; the agent then has a second to return.
 
-    With `mixdown_dir` the recording is kept there as `<replay id>.wav`, else `aclose` removes it. One object runs one
-    conversation; many may run at once. Code of the agent that blocks the event loop delays what the agent hears and
-    says, and shows as such in the recording.
+    With `mixdown_dir` the recording is kept there as `<replay id>.wav`, also that of a call that an error ended; else
+    `aclose` removes it. One object runs one conversation; many may run at once. Code of the agent that blocks the event
+    loop delays what the agent hears and says, and shows as such in the recording.
 
     `run` raises RuntimeBindError before `bind` and `inject_user_audio`, MixdownError if the disk does not take the
     recording, and XrayError if the agent raises, with what it raised as the cause.
@@ -116,10 +117,14 @@ class LocalRuntime(Runtime):
         self._directory = self._places.make()
         recorder = Recorder(self._directory, clock=self._clock)
         try:
-            turns, end = await self._call(recorder, conversation)
-            kept = self._places.mixdown_dir
-            path = None if kept is None else kept / f"{replay_id}.wav"
-            written = await asyncio.to_thread(recorder.finish, end=end, path=path)
+            try:
+                turns, end = await self._call(recorder, conversation)
+            except BaseException as error:
+                # Elsewhere than asked for nothing is left behind: the agent is the test's own, and runs again.
+                if self._places.mixdown_dir is not None:
+                    await keep_broken(error, recorder, self._places, replay_id)
+                raise
+            written = await asyncio.to_thread(recorder.finish, end=end, path=self._places.kept(replay_id))
             return RuntimeResult(
                 responses=turns.responses,
                 full_audio_path=str(written),
