@@ -50,7 +50,7 @@ class XrayError(Exception):
     replay_id: str | None = None
     """The replay that the error ended, if there was one already."""
     recording_path: Path | None = None
-    """Where a recording lies that was not uploaded: that failed, or the call broke. Nothing removes it but you."""
+    """Where a recording lies whose upload failed, or whose call broke. It is yours: nothing removes it."""
 
     def keep_recording(self, path: Path) -> None:
         """Records where the recording was kept, in the message too."""

@@ -69,7 +69,7 @@ def test_who_else_hears_the_user_does_not_begin_the_call(livekit_server: LiveKit
             assert order == [agent, other]
             return bytes(agent.heard)
 
-    find_all(samples(asyncio.run(go())), samples(QUESTION))
+    find_all(samples(asyncio.run(asyncio.wait_for(go(), 20))), samples(QUESTION))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_agent_that_listens_later_than_it_joins_hears_the_first_word(
             await with_agent(agent, act, call(runtime(livekit_server, room, tmp_path), ONE, {0: QUESTION}))
             return bytes(agent.heard)
 
-    find_all(samples(asyncio.run(go())), samples(QUESTION))
+    find_all(samples(asyncio.run(asyncio.wait_for(go(), 20))), samples(QUESTION))
 
 
 def test_an_agent_that_never_says_that_it_listens_is_spoken_to(
