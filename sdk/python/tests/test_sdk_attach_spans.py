@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 from opentelemetry import baggage, trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,8 +13,9 @@ from xrayd_process import Xrayd
 
 import xray
 from jobs import Job, Room, driver, run, span
-from span_receiver import Json, Receiver, attributes_of, new_identity
-from xray._attributes import TURN_IDX, TURN_KEY, ReplayIdentity
+from replay_server import Server
+from span_receiver import Receiver, attributes_of, new_identity
+from xray._attributes import TURN_IDX, TURN_KEY
 
 
 def test_turns_scope_their_spans() -> None:
@@ -69,25 +69,6 @@ def test_an_error_inside_a_turn_is_the_agents() -> None:
     with pytest.raises(KeyError), session.turn(0):
         raise KeyError
     assert baggage.get_all() == {}
-
-
-CONVERSATION = {"name": "attach", "turns": [{"role": "user", "text": "Hello"}, {"role": "agent"}]}
-
-
-class Server:
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.http = httpx.Client(base_url=url)
-
-    def new_replay(self) -> ReplayIdentity:
-        made = self.http.post("/v1/conversations", files={"spec": (None, json.dumps(CONVERSATION))})
-        assert made.status_code == 200, made.text
-        replay = self.http.post("/v1/replays", json={"conversation_hash": made.json()["hash"]})
-        assert replay.status_code == 201, replay.text
-        return ReplayIdentity(replay.json()["id"], made.json()["hash"], "voice")
-
-    def detail(self, replay: ReplayIdentity) -> Json:
-        return self.http.get(f"/v1/replays/{replay.replay_id}").json()
 
 
 def test_spans_land_in_the_replay_on_a_real_server(shared_server: Xrayd) -> None:

@@ -21,19 +21,29 @@ from fakes import CALL, Rule, ScriptedServer, detail, replays_of
 CHILD = Path(__file__).parent / "child_run.py"
 
 
+def child(
+    mode: str, url: str, folder: Path, *, temporary: Path | None = None, said: str = "stdout"
+) -> subprocess.Popen[str]:
+    """The program; what it says on stdout, or on stderr, can be read."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    if temporary is not None:
+        environment["TMPDIR"] = str(temporary)
+    command = [sys.executable, str(CHILD), mode, url, str(folder)]
+    out, err = (subprocess.PIPE, None) if said == "stdout" else (None, subprocess.PIPE)
+    return subprocess.Popen(command, text=True, env=environment, stdout=out, stderr=err)
+
+
 def interrupted(mode: str, url: str, folder: Path, signals: int) -> tuple[int, list[str]]:
     """Ctrl-C for a program in the middle of a call. (exit status, lines)"""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, str(CHILD), mode, url, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
-        assert child.stdout is not None
+    with child(mode, url, folder) as running:
+        assert running.stdout is not None
         lines: list[str] = []
-        for line in child.stdout:
+        for line in running.stdout:
             lines.append(line.strip())
             if line.startswith(("running", "stopping")) and signals > 0:
                 signals -= 1
-                child.send_signal(signal.SIGINT)
-        return child.wait(60), lines
+                running.send_signal(signal.SIGINT)
+        return running.wait(60), lines
 
 
 def fields(lines: list[str]) -> dict[str, str]:
@@ -69,12 +79,10 @@ def test_a_second_ctrl_c_gives_a_live_session_up(shared_server: Xrayd, tmp_path:
 
 def test_a_driver_that_is_killed_leaves_no_replay_open(start_server: Callable[..., Xrayd], tmp_path: Path) -> None:
     server = start_server(env={"XRAY_STALL_TIMEOUT_S": "1"})
-    command = [sys.executable, str(CHILD), "run", server.url, str(tmp_path)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
-        assert child.stdout is not None
-        replay = child.stdout.readline().split()[1]
-        child.kill()
+    with child("run", server.url, tmp_path) as running:
+        assert running.stdout is not None
+        replay = running.stdout.readline().split()[1]
+        running.kill()
     with Api(server.url) as api:
         assert api.verdict(replay) == {"type": "failed", "reason": "stalled"}
 
@@ -102,19 +110,15 @@ def test_a_replay_ends_and_nothing_is_left_wherever_the_program_is(
     temporary.mkdir()
     own.mkdir()
     held = threading.Event()
-    with ScriptedServer(server.url, Rule(match, reached=held, hold=True)) as scripted:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-            "TMPDIR": str(temporary),
-        }
-        command = [sys.executable, str(CHILD), "at once", scripted.url, str(own)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as child:
-            assert held.wait(30)
-            child.send_signal(sent)
-            assert child.stderr is not None
-            said = child.stderr.read()
-            status = child.wait(30)
+    with (
+        ScriptedServer(server.url, Rule(match, reached=held, hold=True)) as scripted,
+        child("at once", scripted.url, own, temporary=temporary, said="stderr") as running,
+    ):
+        assert held.wait(30)
+        running.send_signal(sent)
+        assert running.stderr is not None
+        said = running.stderr.read()
+        status = running.wait(30)
     assert status == (130 if sent == signal.SIGINT else -signal.SIGKILL), said
     kept = [path for path in temporary.rglob("*") if path.is_file()]
     if phase == "uploads" and sent == signal.SIGINT:

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from xrayd_process import ROOT, Xrayd
 
 import xray
+from replay_server import Server
 from xray._attributes import ReplayIdentity, build_attribute
 
 Json = dict[str, Any]
@@ -24,23 +24,6 @@ pytestmark = pytest.mark.agents
 PROGRAM = Path(__file__).with_name("attached_agent.py")
 SOURCES = Path(xray.__file__).parent.parent
 ENVIRONMENTS = {"newest": "livekit", "1.2": "livekit-1.2"}
-CONVERSATION = {"name": "agents", "turns": [{"role": "user", "text": "Hello"}, {"role": "agent"}]}
-
-
-class Server:
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.http = httpx.Client(base_url=url)
-
-    def new_replay(self) -> ReplayIdentity:
-        made = self.http.post("/v1/conversations", files={"spec": (None, json.dumps(CONVERSATION))})
-        assert made.status_code == 200, made.text
-        replay = self.http.post("/v1/replays", json={"conversation_hash": made.json()["hash"]})
-        assert replay.status_code == 201, replay.text
-        return ReplayIdentity(replay.json()["id"], made.json()["hash"], "voice")
-
-    def detail(self, replay: ReplayIdentity) -> Json:
-        return self.http.get(f"/v1/replays/{replay.replay_id}").json()
 
 
 @pytest.fixture
