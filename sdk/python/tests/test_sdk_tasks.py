@@ -43,23 +43,25 @@ def test_the_first_failure_ends_the_others_before_it_is_raised() -> None:
             ended.append("cleaned up")
 
     async def main() -> None:
+        before = asyncio.all_tasks()
         with pytest.raises(LookupError):
             await gather_all([endless(), fails(), endless()])
         assert ended == ["cleaned up"] * 2
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert asyncio.all_tasks() == before
 
     run(main())
 
 
 def test_cancelled_it_cancels_all() -> None:
     async def main() -> None:
+        before = asyncio.all_tasks()
         task = asyncio.create_task(gather_all([asyncio.Event().wait(), asyncio.Event().wait()]))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert asyncio.all_tasks() == before
 
     run(main())
 
