@@ -50,8 +50,9 @@ def fields(lines: list[str]) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines if " " in line)
 
 
-def test_ctrl_c_ends_a_run_and_marks_the_replay(shared_server: Xrayd, tmp_path: Path) -> None:
-    status, lines = interrupted("run", shared_server.url, tmp_path, 1)
+@pytest.mark.parametrize(("mode", "signals"), [("run", 1), ("stubborn", 2)], ids=["a run", "a live session, twice"])
+def test_ctrl_c_gives_it_up_and_marks_the_replay(mode: str, signals: int, shared_server: Xrayd, tmp_path: Path) -> None:
+    status, lines = interrupted(mode, shared_server.url, tmp_path, signals)
     assert status == 130
     assert "closed" in lines
     row = detail(shared_server.url, fields(lines)["running"])
@@ -67,14 +68,6 @@ def test_ctrl_c_ends_a_live_session_which_is_uploaded(shared_server: Xrayd, tmp_
     assert said["handler"] == "restored"
     row = detail(shared_server.url, said["running"])
     assert row["lifecycle_state"] == "completed"
-
-
-def test_a_second_ctrl_c_gives_a_live_session_up(shared_server: Xrayd, tmp_path: Path) -> None:
-    status, lines = interrupted("stubborn", shared_server.url, tmp_path, 2)
-    assert status == 130
-    assert "closed" in lines
-    row = detail(shared_server.url, fields(lines)["running"])
-    assert (row["lifecycle_state"], row["failure_reason"]) == ("failed", "driver_aborted")
 
 
 def test_a_driver_that_is_killed_leaves_no_replay_open(start_server: Callable[..., Xrayd], tmp_path: Path) -> None:

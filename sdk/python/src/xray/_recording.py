@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -21,15 +23,11 @@ class Recording:
         """Gives the file a second name that is nobody's but the user's. Nothing if there is no file. Raises OSError."""
         if not self.path.is_file():
             return
-        kept = Path(tempfile.mkdtemp(prefix="xray-recording-")) / f"{self._replay_id}.wav"
-        try:
+        with place_of_its_own(self._replay_id) as kept:
             try:
                 os.link(self.path, kept)
             except OSError:  # another file system, or one without links
                 shutil.copyfile(self.path, kept)
-        except BaseException:
-            _remove(kept)
-            raise
         self._kept = kept
 
     def settle(self) -> Path | None:
@@ -39,6 +37,18 @@ class Recording:
         if self._kept is not None:
             _remove(self._kept)
         return self.path
+
+
+@contextmanager
+def place_of_its_own(replay_id: str) -> Iterator[Path]:
+    """Where a replay's WAV can be written: in a new folder that is nobody's but the user's. What raises inside leaves
+    nothing of it. Raises OSError."""
+    kept = Path(tempfile.mkdtemp(prefix="xray-recording-")) / f"{replay_id}.wav"
+    try:
+        yield kept
+    except BaseException:
+        _remove(kept)
+        raise
 
 
 def _remove(kept: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -24,6 +23,7 @@ from xray._tasks import despite_cancellation, gather_all
 from xray._transport import Transport
 from xray.conversation import Conversation, RecordedAudio, Role, RunConfig
 from xray.errors import AudioMissingError, AudioTooLargeError, XrayError, XrayServerError
+from xray.runtime._arguments import check_times
 from xray.runtime.base import (
     ProgressReporting,
     RunProgress,
@@ -71,8 +71,8 @@ async def run(
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is made with. `while_running` surrounds `Runtime.run`; a recording that is not
-    worth keeping is neither uploaded nor kept."""
+    """What a run is made with. `while_running` surrounds `Runtime.run`; a recording that is not worth keeping is
+    neither uploaded nor kept."""
 
     conversation: Conversation
     runtime: Runtime
@@ -93,20 +93,13 @@ class Plan:
             raise ValueError(f"runtime must be a Runtime, not {_kind(self.runtime)}")
         if not isinstance(self.run_config, RunConfig | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"run_config must be a RunConfig, not {type(self.run_config).__name__}")
-        if not _is_a_duration(self.timeout_s):
-            raise ValueError(f"timeout_s must be a number of seconds above 0, not {self.timeout_s!r}")
+        check_times(timeout_s=self.timeout_s)
         if self.progress is not None and not callable(self.progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise ValueError(f"progress must be a function, not {type(self.progress).__name__}")
 
 
 def _kind(thing: object) -> str:
     return f"the class {thing.__name__}" if isinstance(thing, type) else type(thing).__name__
-
-
-def _is_a_duration(seconds: object) -> bool:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        return False
-    return math.isfinite(seconds) and seconds > 0
 
 
 # By identity: somebody else's runtime need not be hashable.

@@ -115,7 +115,7 @@ class Transport:
                 if response.is_success:
                     return response
                 failure = server_error(str(call), response)
-                cause, again, wait = None, _retried_on(failure, once=call.once), retry_after_s(response)
+                cause, again, wait = None, _retried_on(failure, once=call.once), failure.retry_after_s
             if not again or attempt == call.attempts or self._monotonic() - begun >= call.retry_for_s:
                 raise failure from cause
             pause = min(self.pause_s(attempt, wait), call.pause_max_s)

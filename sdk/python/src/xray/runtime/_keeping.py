@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
-import tempfile
 from pathlib import Path
 
 from xray._recorder import Recorder
+from xray._recording import place_of_its_own
 from xray._tasks import despite_cancellation
 from xray.errors import MixdownError, XrayError
 from xray.runtime._places import Places
@@ -41,9 +40,5 @@ async def keep_broken(error: BaseException, recorder: Recorder, places: Places, 
 def _write(recorder: Recorder, path: Path | None, replay_id: str) -> Path:
     if path is not None:
         return recorder.finish(path=path)
-    folder = Path(tempfile.mkdtemp(prefix="xray-recording-"))
-    try:
-        return recorder.finish(path=folder / f"{replay_id}.wav")
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with place_of_its_own(replay_id) as own:
+        return recorder.finish(path=own)
