@@ -95,20 +95,20 @@ def test_an_attribute_that_is_set_later_binds() -> None:
     assert run(main()) == replay.replay_id
 
 
+async def bound_by_an_event(room: Room, replay: ReplayIdentity) -> str | None:
+    """The replay of an agent in that room, whose driver is told of and not in the list."""
+
+    async def join() -> None:
+        await room.listened.wait()
+        room.emit("participant_connected", driver(replay))
+
+    async with soon(join), xray.attach(Job(room)) as session:
+        return session and session.replay_id
+
+
 def test_one_whom_only_the_event_knows_binds() -> None:
     replay = new_identity()
-
-    async def main() -> str | None:
-        room = Room()
-
-        async def join() -> None:
-            await room.listened.wait()
-            room.emit("participant_connected", driver(replay))
-
-        async with soon(join), xray.attach(Job(room)) as session:
-            return session and session.replay_id
-
-    assert run(main()) == replay.replay_id
+    assert run(bound_by_an_event(Room(), replay)) == replay.replay_id
 
 
 def test_participants_may_be_a_list() -> None:
@@ -154,17 +154,7 @@ def test_a_room_that_is_not_connected_is_a_warning(connected: bool, caplog: pyte
         def isconnected(self) -> bool:
             return connected
 
-    async def main() -> str | None:
-        room = LiveKitRoom()
-
-        async def join() -> None:
-            await room.listened.wait()
-            room.emit("participant_connected", driver(replay))
-
-        async with soon(join), xray.attach(Job(room)) as session:
-            return session and session.replay_id
-
-    assert run(main()) == replay.replay_id
+    assert run(bound_by_an_event(LiveKitRoom(), replay)) == replay.replay_id
     told = [record.levelname for record in caplog.records if "ctx.connect()" in record.getMessage()]
     assert told == ([] if connected else ["WARNING"])
 
